@@ -1,0 +1,123 @@
+//! `hearth demo`.
+
+mod live;
+mod plain;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use clap::Args;
+use hearth_sim::demo::{Absence, Demo, Options, Verdict};
+use hearth_types::UnixMillis;
+
+use crate::say;
+
+/// Slots that run when nobody watches and nobody said how many.
+const UNATTENDED_SLOTS: u64 = 12;
+
+/// Options of `hearth demo`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Stop after this many slots and print the verdict. Without a terminal: 12.
+    #[arg(long)]
+    slots: Option<u64>,
+    /// Print nothing but the verdict, as JSON. The exit code is 0 if nothing was missed that need not have been.
+    #[arg(long)]
+    json: bool,
+    /// Operators in the cluster.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(3..=16))]
+    operators: u8,
+    /// Validators that they share.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=3000))]
+    validators: u16,
+    /// Length of a slot in milliseconds. Ethereum's are 12000.
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(500..=60_000))]
+    slot_ms: u64,
+    /// Slots in an epoch. Ethereum has 32; with 1 every validator attests in every slot.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    slots_per_epoch: u64,
+    /// Kill an operator at a slot, and perhaps start it again: 3@10 or 3@10-20. Can be given several times.
+    #[arg(long, value_name = "OPERATOR@SLOT[-SLOT]")]
+    kill: Vec<Absence>,
+    /// Kill and restart operators at random, from this seed.
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<u64>,
+    /// Keep the operators' folders and logs here, instead of in a temporary folder.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let began = now();
+    let live = std::io::stdout().is_terminal() && !arguments.json && arguments.slots.is_none();
+    if let Some(stranger) = arguments.kill.iter().find(|absence| absence.operator() > arguments.operators) {
+        anyhow::bail!("--kill {}: the demo has {} operators", stranger.operator(), arguments.operators);
+    }
+    let temporary;
+    let folder = match &arguments.keep {
+        Some(folder) => folder.clone(),
+        None => {
+            temporary = tempfile::Builder::new().prefix("hearth-demo-").tempdir()?;
+            temporary.path().to_owned()
+        }
+    };
+    let options = Options {
+        program: std::env::current_exe().context("cannot find the hearth program itself")?,
+        folder,
+        operators: arguments.operators,
+        validators: arguments.validators,
+        slot_ms: arguments.slot_ms,
+        slots_per_epoch: arguments.slots_per_epoch,
+        slots: if live { None } else { Some(arguments.slots.unwrap_or(UNATTENDED_SLOTS)) },
+        absences: arguments.kill,
+        chaos: arguments.chaos,
+    };
+    let quiet = arguments.json;
+    let progress = |what: &str| {
+        if !quiet {
+            say::aside(format!("{what} ..."));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let verdict = runtime.block_on(async {
+        let demo = Demo::start(options, began, progress).await?;
+        match (live, quiet) {
+            (true, _) => live::watch(demo).await,
+            (false, quiet) => plain::watch(demo, quiet).await,
+        }
+    })?;
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    if arguments.json {
+        say::line(serde_json::to_string_pretty(&verdict)?);
+    } else {
+        conclude(&verdict);
+    }
+    Ok(if verdict.passed || live { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn conclude(verdict: &Verdict) {
+    let Verdict { duties, included, included_at_distance_1, slashable_pairs, decide_ms, submit_ms, .. } = verdict;
+    say::line(format!(
+        "\n{included} of {duties} attestations were included, {included_at_distance_1} of them in the very next block."
+    ));
+    for missed in &verdict.missed {
+        let excuse = if missed.excused { " (could not be helped)" } else { "" };
+        say::line(format!("  slot {}: missed, because {}{excuse}", missed.slot, missed.why));
+    }
+    say::line(format!("Slashable pairs: {slashable_pairs}."));
+    say::line(format!(
+        "Decided {} ms and handed in {} ms after the duty was due (median; 99 of 100 within {} and {} ms).",
+        decide_ms.p50, submit_ms.p50, decide_ms.p99, submit_ms.p99
+    ));
+    if let Some(first) = verdict.first_inclusion_ms {
+        say::line(format!("From the command to the first included attestation: {:.1} s.", first as f64 / 1_000.0));
+    }
+}
+
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

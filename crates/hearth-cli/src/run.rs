@@ -1,0 +1,113 @@
+//! `hearth run`.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use hearth_node::{NodeEvent, Settings};
+use hearth_types::UnixMillis;
+use tokio_util::sync::CancellationToken;
+
+use crate::logging::{self, LogArguments};
+use crate::testnet::TestnetArguments;
+
+/// Options of `hearth run`. What is not given comes from `settings.toml` in the data folder.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The node's folder: identity, cluster lock, key shares, slashing protection.
+    #[arg(long, default_value = ".charon", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Beacon node, such as http://127.0.0.1:5052. Give it again for each spare, in order of preference.
+    #[arg(long = "beacon-node", visible_alias = "beacon-node-endpoints", value_delimiter = ',', value_name = "URL")]
+    beacon_nodes: Vec<String>,
+    /// Address to listen on for the other operators, such as 0.0.0.0:3610.
+    #[arg(long, value_delimiter = ',', value_name = "IP:PORT")]
+    p2p_tcp_address: Vec<String>,
+    /// Where another operator is reached: its number in the cluster and its address, such as 2=192.168.1.20:3610.
+    #[arg(long = "peer", value_name = "NUMBER=ADDRESS")]
+    peers: Vec<String>,
+    /// Serve Prometheus metrics here, such as 127.0.0.1:3620. Off unless given.
+    #[arg(long, value_name = "IP:PORT")]
+    monitoring_address: Option<SocketAddr>,
+    /// Name that the other operators see; at most 32 bytes.
+    #[arg(long)]
+    nickname: Option<String>,
+    /// Print what happens to each duty as JSON lines on standard output.
+    #[arg(long)]
+    events: bool,
+    #[command(flatten)]
+    testnet: TestnetArguments,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    logging::start(&arguments.log)?;
+    let settings = settings(&arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let observer: Box<dyn hearth_node::Observer> =
+        if arguments.events { Box::new(print_event) } else { Box::new(|_: UnixMillis, _: &NodeEvent| {}) };
+    let outcome = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let node = hearth_node::run(&arguments.data_dir, settings, observer, stop.clone());
+        tokio::pin!(node);
+        tokio::select! {
+            outcome = &mut node => return outcome,
+            () = stop_asked() => {}
+        }
+        tracing::info!("stopping: the duty under way is finished first (ask again to stop at once)");
+        stop.cancel();
+        tokio::select! {
+            outcome = &mut node => outcome,
+            () = stop_asked() => Ok(()),
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
+    let mut settings = Settings::load(&arguments.data_dir)?;
+    if !arguments.beacon_nodes.is_empty() {
+        settings.beacon_nodes.clone_from(&arguments.beacon_nodes);
+    }
+    if !arguments.p2p_tcp_address.is_empty() {
+        settings.listen.clone_from(&arguments.p2p_tcp_address);
+    }
+    for peer in &arguments.peers {
+        settings.add_peer(peer)?;
+    }
+    settings.testnet = arguments.testnet.described().or(settings.testnet);
+    settings.metrics = arguments.monitoring_address.or(settings.metrics);
+    if let Some(nickname) = &arguments.nickname {
+        settings.nickname.clone_from(nickname);
+    }
+    Ok(settings)
+}
+
+fn print_event(at: UnixMillis, event: &NodeEvent) {
+    let Ok(mut line) = serde_json::to_value(event) else { return };
+    if let Some(fields) = line.as_object_mut() {
+        fields.insert("at_ms".into(), at.get().into());
+    }
+    // Nobody listening any more is no reason to stop signing.
+    let _unheard = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Ctrl-C or SIGTERM.
+async fn stop_asked() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _asked = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,99 @@
+//! Batches of signatures over one root.
+
+use hearth_crypto::batch::find_invalid;
+use hearth_crypto::{PublicKey, SecretKey, Signature};
+use proptest::collection::btree_map;
+use proptest::prelude::*;
+
+use crate::{OTHER_ROOT, ROOT, seeded};
+
+fn signers(count: usize) -> (Vec<SecretKey>, Vec<(PublicKey, Signature)>) {
+    let mut rng = seeded(count as u64);
+    let keys: Vec<SecretKey> = (0..count).map(|_| SecretKey::generate(&mut rng)).collect();
+    let claims = keys.iter().map(|key| (key.public_key(), key.sign(&ROOT))).collect();
+    (keys, claims)
+}
+
+#[test]
+fn a_batch_of_good_signatures_names_nobody() {
+    for count in [0, 1, 2, 3, 31, 32, 33, 64, 200] {
+        let (_, claims) = signers(count);
+        assert_eq!(find_invalid(&ROOT, &claims, &mut seeded(1)), [0usize; 0], "{count}");
+    }
+}
+
+#[test]
+fn a_batch_over_another_root_names_everybody() {
+    for count in [1, 2, 3, 17] {
+        let (_, claims) = signers(count);
+        assert_eq!(
+            find_invalid(&OTHER_ROOT, &claims, &mut seeded(1)),
+            (0..count).collect::<Vec<_>>(),
+            "{count}"
+        );
+    }
+}
+
+#[test]
+fn errors_that_cancel_out_in_a_plain_sum_are_found() {
+    let (_, mut claims) = signers(8);
+    (claims[2].1, claims[5].1) = (claims[5].1, claims[2].1);
+    let plain_sum = Signature::aggregate(&claims.iter().map(|claim| claim.1).collect::<Vec<_>>()).unwrap();
+    let keys: Vec<_> = claims.iter().map(|claim| claim.0).collect();
+    assert!(plain_sum.verify_aggregate(&keys, &ROOT), "the plain sum is blind to it");
+    assert_eq!(find_invalid(&ROOT, &claims, &mut seeded(1)), [2, 5]);
+}
+
+#[test]
+fn the_same_claim_may_appear_many_times() {
+    let (_, claims) = signers(2);
+    let repeated: Vec<_> = std::iter::repeat_n(claims[0], 40).collect();
+    assert_eq!(find_invalid(&ROOT, &repeated, &mut seeded(1)), [0usize; 0]);
+    let repeated: Vec<_> = std::iter::repeat_n((claims[0].0, claims[1].1), 5).collect();
+    assert_eq!(find_invalid(&ROOT, &repeated, &mut seeded(1)), [0, 1, 2, 3, 4]);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Corruption {
+    AnotherRoot,
+    AnotherKey,
+    Negated,
+    /// Off by the same amount each time, so that two of them differ from good ones by a multiple of one point.
+    Shifted,
+}
+
+fn corruption() -> impl Strategy<Value = Corruption> {
+    use Corruption::{AnotherKey, AnotherRoot, Negated, Shifted};
+    prop_oneof![Just(AnotherRoot), Just(AnotherKey), Just(Negated), Just(Shifted)]
+}
+
+fn corrupted(how: Corruption, key: &SecretKey) -> Signature {
+    let stranger = SecretKey::generate(&mut seeded(99)).sign(&ROOT);
+    match how {
+        Corruption::AnotherRoot => key.sign(&OTHER_ROOT),
+        Corruption::AnotherKey => stranger,
+        Corruption::Negated => {
+            let mut bytes = *key.sign(&ROOT).to_bytes().as_bytes();
+            bytes[0] ^= 0x20;
+            Signature::from_bytes(&bytes).unwrap()
+        }
+        Corruption::Shifted => Signature::aggregate(&[key.sign(&ROOT), stranger]).unwrap(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn exactly_the_corrupted_entries_are_named(
+        count in 1usize..=64, corruptions in btree_map(0usize..64, corruption(), 0..=8), seed in any::<u64>(),
+    ) {
+        let (keys, mut claims) = signers(count);
+        let mut expected = Vec::new();
+        for (at, how) in corruptions.into_iter().filter(|(at, _)| *at < count) {
+            claims[at].1 = corrupted(how, &keys[at]);
+            expected.push(at);
+        }
+        prop_assert_eq!(find_invalid(&ROOT, &claims, &mut seeded(seed)), expected);
+    }
+}

@@ -1,0 +1,235 @@
+//! The loop around the workflow: receive, step, perform.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_beacon::BeaconNodes;
+use hearth_crypto::complete_slot;
+use hearth_crypto::k1::NodeKey;
+use hearth_duties::{Alarm, Cluster, Combination, Deadlined, Input, Output, Report, Workflow};
+use hearth_obol::wire::partial::{self, PartialRejection};
+use hearth_obol::wire::{
+    CONSENSUS_PROTOCOL, ConsensusCodec, ConsensusRejection, Gate, ObolDialect, PARTIALS_PROTOCOL, PEERINFO_PROTOCOL,
+};
+use hearth_p2p::{Bytes, Event, Events, Host};
+use hearth_types::{ChainSpec, OperatorIndex};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::alarms::Alarms;
+use crate::clock;
+use crate::event::{NodeEvent, Observer};
+use crate::metrics::Metrics;
+use crate::peers::PeerInfoDesk;
+use crate::signing::SigningThread;
+
+/// Answers that may wait for the loop. Every producer waits when it is full.
+pub(crate) const ANSWERS_WAITING: usize = 256;
+/// Between two looks at the beacon nodes' health.
+const BEACON_CHECK: Duration = Duration::from_secs(6);
+/// Longest time that a stop waits for a duty under way.
+const LAST_DUTY: Duration = Duration::from_secs(12);
+
+/// Everything the loop works with.
+pub(crate) struct Driver {
+    pub(crate) workflow: Workflow<ObolDialect>,
+    pub(crate) consensus: ConsensusCodec,
+    pub(crate) cluster: Cluster,
+    pub(crate) identity: NodeKey,
+    pub(crate) me: OperatorIndex,
+    pub(crate) peers: Vec<OperatorIndex>,
+    pub(crate) spec: Arc<ChainSpec>,
+    pub(crate) beacon: Arc<BeaconNodes>,
+    pub(crate) host: Host,
+    pub(crate) network: Events,
+    pub(crate) signing: SigningThread,
+    pub(crate) answers: (mpsc::Sender<Input>, mpsc::Receiver<Input>),
+    pub(crate) desk: PeerInfoDesk,
+    pub(crate) metrics: Metrics,
+    pub(crate) observer: Box<dyn Observer>,
+}
+
+impl Driver {
+    /// Runs until `stop`, then finishes the duty under way and closes everything.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let mut alarms = Alarms::default();
+        let mut inputs = VecDeque::new();
+        let mut last_call = None;
+
+        let watch = Arc::clone(&self.beacon);
+        let watching = tokio::spawn(async move { watch.keep_checking(BEACON_CHECK).await });
+        let first = self.workflow.start(clock::now());
+        self.perform(first, &mut alarms, &mut inputs, &tasks);
+        loop {
+            while let Some(input) = inputs.pop_front() {
+                let outputs = self.workflow.step(clock::now(), input);
+                self.perform(outputs, &mut alarms, &mut inputs, &tasks);
+            }
+            let now = clock::now();
+            if let Some(alarm) = alarms.take_due(now) {
+                // Once asked to stop, what has begun is finished and nothing new begins.
+                if last_call.is_none() || !matches!(alarm, Alarm::Due(_)) {
+                    inputs.push_back(Input::Alarm(alarm));
+                }
+                continue;
+            }
+            if let Some(deadline) = last_call {
+                if !self.workflow.is_busy(now) || tokio::time::Instant::now() >= deadline {
+                    break;
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled(), if last_call.is_none() => {
+                    last_call = Some(tokio::time::Instant::now() + LAST_DUTY);
+                }
+                Some(event) = self.network.recv() => inputs.extend(self.hear(event)),
+                Some(answer) = self.answers.1.recv() => inputs.push_back(answer),
+                () = self.desk.next_round() => self.desk.ask_all(&self.host, &self.peers, &tasks),
+                () = tokio::time::sleep(alarms.nap(now)) => {}
+            }
+        }
+        watching.abort();
+        self.beacon.finish().await;
+        tasks.close();
+        self.signing.close().await;
+        self.host.shutdown().await;
+        self.observer.observe(clock::now(), &NodeEvent::Stopped);
+    }
+
+    fn perform(
+        &mut self,
+        outputs: Vec<Output>,
+        alarms: &mut Alarms,
+        inputs: &mut VecDeque<Input>,
+        tasks: &TaskTracker,
+    ) {
+        for output in outputs {
+            match output {
+                Output::SetAlarm { at, alarm } => alarms.set(at, alarm),
+                Output::Ask(question) => self.ask(question, tasks),
+                Output::SendConsensus(draft) => match self.consensus.encode(&draft, &self.identity) {
+                    Ok((bytes, message)) => {
+                        self.send_to_all(CONSENSUS_PROTOCOL, bytes);
+                        inputs.push_back(Input::Consensus { via: self.me, message });
+                    }
+                    Err(error) => tracing::error!(%error, duty = %draft.duty, "our own consensus message is invalid"),
+                },
+                Output::SendPartials(set) => match partial::encode(&self.spec, &set) {
+                    Ok(bytes) => self.send_to_all(PARTIALS_PROTOCOL, bytes),
+                    Err(error) => tracing::error!(%error, duty = %set.duty, "our partial signatures cannot be sent"),
+                },
+                Output::Sign(request) => {
+                    let duty = request.duty;
+                    if !self.signing.ask(request) {
+                        tracing::error!(%duty, "the disk is too slow: the signer has no room for this duty");
+                    }
+                }
+                Output::Combine(combination) => self.combine(combination, tasks),
+                Output::Report(report) => self.report(report),
+            }
+        }
+    }
+
+    fn ask(&self, question: Deadlined, tasks: &TaskTracker) {
+        let (beacon, answers) = (Arc::clone(&self.beacon), self.answers.0.clone());
+        tasks.spawn(async move {
+            let reply = beacon.answer(question, clock::now()).await;
+            // The loop has ended; nobody needs the answer.
+            let _unheard = answers.send(Input::Chain(reply)).await;
+        });
+    }
+
+    /// Milliseconds of curve arithmetic, off the loop.
+    fn combine(&self, Combination { duty, job }: Combination, tasks: &TaskTracker) {
+        let answers = self.answers.0.clone();
+        tasks.spawn_blocking(move || {
+            let outcome = complete_slot(&job, &mut rand::rng());
+            let _unheard = answers.blocking_send(Input::Combined { duty, outcome });
+        });
+    }
+
+    fn send_to_all(&self, protocol: &'static str, bytes: Vec<u8>) {
+        let bytes = Bytes::from(bytes);
+        for peer in &self.peers {
+            self.host.send(*peer, protocol, bytes.clone());
+        }
+    }
+
+    fn hear(&mut self, event: Event) -> Option<Input> {
+        match event {
+            Event::Message { from, protocol: CONSENSUS_PROTOCOL, bytes } => {
+                let gate = Gate::new(&self.spec, clock::now());
+                match self.consensus.decode(&bytes, &gate) {
+                    Ok(message) => return Some(Input::Consensus { via: from, message }),
+                    Err(innocent @ (ConsensusRejection::Untimely(_) | ConsensusRejection::NotPerformed(_))) => {
+                        tracing::debug!(peer = %from, reason = %innocent, "consensus message not used");
+                    }
+                    Err(rejection) => self.reject(from, CONSENSUS_PROTOCOL, &rejection),
+                }
+            }
+            Event::Message { from, protocol: PARTIALS_PROTOCOL, bytes } => {
+                let gate = Gate::new(&self.spec, clock::now());
+                match partial::decode(&bytes, &self.cluster, &gate) {
+                    Ok(set) => return Some(Input::Partials { from, set }),
+                    Err(innocent @ (PartialRejection::Untimely(_) | PartialRejection::NotPerformed(_))) => {
+                        tracing::debug!(peer = %from, reason = %innocent, "partial signatures not used");
+                    }
+                    Err(rejection) => self.reject(from, PARTIALS_PROTOCOL, &rejection),
+                }
+            }
+            Event::Request { protocol: PEERINFO_PROTOCOL, reply, .. } => reply.send(self.desk.own(clock::now())),
+            Event::Connected { operator, address } => {
+                tracing::info!(peer = %operator, %address, "connected");
+                self.observer.observe(clock::now(), &NodeEvent::PeerConnected { operator });
+            }
+            Event::Disconnected { operator } => {
+                tracing::warn!(peer = %operator, "connection lost");
+                self.metrics.lost(operator);
+                self.observer.observe(clock::now(), &NodeEvent::PeerDisconnected { operator });
+            }
+            Event::Ping { operator, rtt } => self.metrics.ping(operator, rtt),
+            Event::DialFailed { operator, reason, retry_in } => {
+                tracing::debug!(peer = %operator, %reason, ?retry_in, "not reachable");
+            }
+            Event::Refused { peer_id, address } => tracing::warn!(%peer_id, %address, "a stranger was turned away"),
+            other => tracing::debug!(event = ?other, "network"),
+        }
+        None
+    }
+
+    fn reject(&mut self, from: OperatorIndex, what: &str, rejection: &dyn std::error::Error) {
+        self.report(Report::Misbehaved { operator: from, reason: format!("{what}: {rejection}") });
+    }
+
+    fn report(&mut self, report: Report) {
+        log(&report);
+        self.metrics.duty(&report);
+        self.observer.observe(clock::now(), &NodeEvent::Duty(report));
+    }
+}
+
+/// One line for what the owner of the node would want to know; the rest at `debug`.
+fn log(report: &Report) {
+    match report {
+        Report::Decided { duty, round, leader, after_ms } => {
+            tracing::debug!(%duty, %round, %leader, after_ms, "agreed");
+        }
+        Report::Signed { duty, validators, after_ms } => tracing::debug!(%duty, validators, after_ms, "signed"),
+        Report::Completed { duty, validators, after_ms } => tracing::debug!(%duty, validators, after_ms, "complete"),
+        Report::Submitted { duty, validators, after_ms } => {
+            tracing::info!(%duty, validators, after_ms, "the beacon node took the attestations");
+        }
+        Report::Refused { duty, validator, reason } => {
+            tracing::warn!(%duty, validator = %validator.abbreviated(), reason, "not signed");
+        }
+        Report::Misbehaved { operator, reason } => tracing::warn!(peer = %operator, reason, "refused a message"),
+        Report::Finished { duty, validators, failure: Some(failure), .. } => {
+            tracing::warn!(%duty, validators, code = failure.code, reason = failure.detail, "duty missed");
+        }
+        Report::Finished { duty, signers, .. } => tracing::debug!(%duty, signers = signers.len(), "duty done"),
+        Report::ChainTrouble { about, failure } => tracing::warn!(about, %failure, "beacon node"),
+    }
+}

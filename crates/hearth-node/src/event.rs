@@ -1,0 +1,49 @@
+//! What a running node tells whoever watches it: the log, the metrics, a demo, later the window.
+
+use hearth_duties::Report;
+use hearth_types::{LockHash, OperatorIndex, UnixMillis};
+use serde::Serialize;
+
+/// Something that happened in the node.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum NodeEvent {
+    /// The node is up and ready for its first duty.
+    Started {
+        /// Who we are in the cluster.
+        operator: OperatorIndex,
+        /// Which cluster.
+        cluster: LockHash,
+        /// Validators of the cluster.
+        validators: usize,
+        /// Where peers can reach us.
+        listening: Vec<String>,
+    },
+    /// A peer can be talked to.
+    PeerConnected {
+        /// The peer.
+        operator: OperatorIndex,
+    },
+    /// A peer is gone.
+    PeerDisconnected {
+        /// The peer.
+        operator: OperatorIndex,
+    },
+    /// The node finished the duty under way and closed its database.
+    Stopped,
+    /// A step on the road of a duty.
+    #[serde(untagged)]
+    Duty(Report),
+}
+
+/// Whoever watches. Called on the node's own task: must return at once.
+pub trait Observer: Send {
+    /// Takes note of something that happened at `at`.
+    fn observe(&mut self, at: UnixMillis, event: &NodeEvent);
+}
+
+impl<F: FnMut(UnixMillis, &NodeEvent) + Send> Observer for F {
+    fn observe(&mut self, at: UnixMillis, event: &NodeEvent) {
+        self(at, event);
+    }
+}

@@ -1,0 +1,33 @@
+//! The facade: wires the crates together and drives one operator's node.
+//!
+//! [`run`] is a loop around [`hearth_duties::Workflow`]: receive, step, perform. Everything that waits lives in
+//! tasks of its own; the key shares and the slashing database live on one signing thread and are reached only by
+//! the requests of the workflow.
+//!
+//! Invariant: one data folder is used by one process at a time, and a signature leaves this process only after
+//! its record is on disk.
+
+mod alarms;
+mod clock;
+mod create;
+mod driver;
+mod event;
+mod folder;
+mod keys;
+mod metrics;
+mod node;
+mod peers;
+mod seat;
+mod settings;
+mod signing;
+mod verify;
+
+pub use create::{CreateError, Created, Creation, Keys, create_cluster};
+pub use event::{NodeEvent, Observer};
+pub use folder::{DataFolder, FolderError};
+pub use hearth_obol::cluster::{IncompleteNetwork, Network, Networks};
+pub use keys::{KeysError, read_keys};
+pub use node::{RunError, run};
+pub use seat::SeatError;
+pub use settings::{Settings, SettingsError, Testnet};
+pub use verify::{LockCheck, LockFileError, verify_lock_file};

@@ -1,0 +1,211 @@
+//! From a data folder to a running node.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hearth_beacon::{BeaconNodes, ConnectError, InvalidNodeUrl, NodeUrl, Patience, Progress};
+use hearth_duties::{Input, Workflow};
+use hearth_obol::wire::{
+    CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES, PARTIALS_PROTOCOL,
+    PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
+};
+use hearth_p2p::{HostConfig, Pattern, PeerConfig, Protocol};
+use hearth_signer::Signer;
+use hearth_slashing::SlashingDb;
+use hearth_types::{ChainSpec, ForkVersion, OperatorIndex};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::driver::{ANSWERS_WAITING, Driver};
+use crate::event::{NodeEvent, Observer};
+use crate::folder::{DataFolder, FolderError};
+use crate::metrics::Metrics;
+use crate::peers::PeerInfoDesk;
+use crate::seat::{Seat, SeatError};
+use crate::settings::Settings;
+use crate::signing::SigningThread;
+
+/// Everything that is said between operators.
+const PROTOCOLS: [Protocol; 3] = [
+    Protocol { id: CONSENSUS_PROTOCOL, max_frame_bytes: CONSENSUS_FRAME_BYTES, pattern: Pattern::OneWay },
+    Protocol { id: PARTIALS_PROTOCOL, max_frame_bytes: PARTIALS_FRAME_BYTES, pattern: Pattern::OneWay },
+    Protocol { id: PEERINFO_PROTOCOL, max_frame_bytes: PEERINFO_FRAME_BYTES, pattern: Pattern::RequestResponse },
+];
+
+/// Why a node does not run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The data folder gives no seat in a cluster.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    /// No beacon node was named.
+    #[error("no beacon node is set; give --beacon-node URL, or beacon-nodes in settings.toml")]
+    NoBeaconNode,
+    /// A beacon node's address is not one.
+    #[error(transparent)]
+    BeaconUrl(#[from] InvalidNodeUrl),
+    /// No usable beacon node.
+    #[error(transparent)]
+    Beacon(#[from] ConnectError),
+    /// The beacon node follows another chain than the cluster.
+    #[error("the cluster was made for the network with genesis fork version {cluster}, the beacon node follows {chain}")]
+    OtherNetwork {
+        /// As the lock says.
+        cluster: ForkVersion,
+        /// As the beacon node says.
+        chain: ForkVersion,
+    },
+    /// The slashing protection cannot be opened.
+    #[error(transparent)]
+    Slashing(#[from] hearth_slashing::OpenError),
+    /// A peer was named that the cluster does not have.
+    #[error("there is no other operator {number}: the cluster has {operators}, and this node is number {me}")]
+    NoSuchPeer {
+        /// The number that was given.
+        number: u8,
+        /// Size of the cluster.
+        operators: usize,
+        /// This node's number.
+        me: u8,
+    },
+    /// The network cannot be used.
+    #[error(transparent)]
+    Network(#[from] hearth_p2p::StartError),
+    /// A thread or a socket could not be had.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+/// Runs the node of `folder` until `stop`, then finishes the duty under way and closes the database.
+pub async fn run(
+    folder: &Path,
+    settings: Settings,
+    observer: Box<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let folder = DataFolder::open(folder)?;
+    if settings.beacon_nodes.is_empty() {
+        return Err(RunError::NoBeaconNode);
+    }
+    let seat = Seat::take(&folder, settings.testnet.as_ref())?;
+    let peers = peers(&seat, &settings)?;
+    let Some((beacon, spec)) = connect(&settings, &stop).await? else { return Ok(()) };
+    check_network(&seat, &spec)?;
+    let record = SlashingDb::open(&folder.slashing(), spec.genesis_validators_root)?;
+    let driver = assemble(seat, peers, settings, (beacon, spec), record, observer, &stop).await?;
+    driver.run(stop).await;
+    // Held to the very end: nobody else may use the folder while anything of this node lives.
+    drop(folder);
+    Ok(())
+}
+
+/// Starts everything that the loop works with.
+async fn assemble(
+    seat: Seat,
+    peers: Vec<PeerConfig>,
+    settings: Settings,
+    (beacon, spec): (BeaconNodes, ChainSpec),
+    record: SlashingDb,
+    mut observer: Box<dyn Observer>,
+    stop: &CancellationToken,
+) -> Result<Driver, RunError> {
+    let Seat { identity, cluster, keyring, operators, lock_hash, name, .. } = seat;
+    let metrics = Metrics::new();
+    if let Some(address) = settings.metrics {
+        let failed = |source| RunError::System { what: format!("serving metrics on {address}"), source };
+        metrics.serve(address, stop.child_token()).await.map_err(failed)?;
+        tracing::info!("metrics: http://{address}/metrics");
+    }
+    let answers = mpsc::channel(ANSWERS_WAITING);
+    let spec = Arc::new(spec);
+    let signer = Signer::new(keyring, record);
+    let signing = SigningThread::start(signer, Arc::clone(&spec), answers.0.clone(), Input::Signed)
+        .map_err(|source| RunError::System { what: "starting the signing thread".into(), source })?;
+    let config = HostConfig {
+        secret_key: identity.to_bytes(),
+        listen: settings.listen,
+        peers,
+        protocols: PROTOCOLS.to_vec(),
+        agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
+        timing: hearth_p2p::Timing::default(),
+        limits: hearth_p2p::Limits::default(),
+    };
+    // Not stopped with the rest: the duty under way still needs its peers.
+    let (host, network) = hearth_p2p::start(config, CancellationToken::new()).await?;
+
+    let (me, validators) = (cluster.me, cluster.validators.len());
+    let listening = host.listen_addresses();
+    tracing::info!(operator = me.share().get(), validators, cluster = name, ?listening, "ready");
+    let started = NodeEvent::Started { operator: me, cluster: lock_hash, validators, listening };
+    observer.observe(clock::now(), &started);
+    Ok(Driver {
+        workflow: Workflow::new(cluster.clone(), ChainSpec::clone(&spec), ObolDialect),
+        consensus: ConsensusCodec::new(operators),
+        peers: cluster.peers().collect(),
+        cluster,
+        identity,
+        me,
+        spec,
+        beacon: Arc::new(beacon),
+        host,
+        network,
+        signing,
+        answers,
+        desk: PeerInfoDesk::new(lock_hash, settings.nickname),
+        metrics,
+        observer,
+    })
+}
+
+/// Waits for a beacon node; `None` if the owner stops the node meanwhile.
+async fn connect(
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<Option<(BeaconNodes, ChainSpec)>, RunError> {
+    let urls = settings.beacon_nodes.iter().map(|url| url.parse()).collect::<Result<Vec<NodeUrl>, _>>()?;
+    let progress = |progress: Progress| match progress {
+        Progress::Waiting { node, reason } => tracing::warn!(%node, reason, "waiting for the beacon node"),
+        Progress::Found { node, version } => {
+            tracing::info!(%node, version = version.as_deref().unwrap_or("unknown"), "beacon node");
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => Ok(None),
+        connected = hearth_beacon::connect(&urls, Patience::default(), progress) => Ok(Some(connected?)),
+    }
+}
+
+fn check_network(seat: &Seat, spec: &ChainSpec) -> Result<(), RunError> {
+    let cluster = seat.fork_version;
+    match spec.forks.forks().first().map(|genesis| genesis.version) {
+        Some(chain) if chain != cluster => Err(RunError::OtherNetwork { cluster, chain }),
+        _ => Ok(()),
+    }
+}
+
+fn peers(seat: &Seat, settings: &Settings) -> Result<Vec<PeerConfig>, RunError> {
+    let (me, operators) = (seat.cluster.me, seat.operators.len());
+    let stranger = |number: &u8| usize::from(*number) > operators || *number == me.share().get();
+    if let Some(number) = settings.peers.keys().copied().find(stranger) {
+        return Err(RunError::NoSuchPeer { number, operators, me: me.share().get() });
+    }
+    let everybody = OperatorIndex::all(seat.cluster.operators).zip(&seat.operators);
+    let others = everybody.filter(|(operator, _)| *operator != me);
+    Ok(others
+        .map(|(operator, key)| PeerConfig {
+            operator,
+            public_key: key.to_bytes(),
+            addresses: settings.peers.get(&operator.share().get()).cloned().unwrap_or_default(),
+        })
+        .collect())
+}

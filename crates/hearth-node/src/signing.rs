@@ -1,0 +1,81 @@
+//! The one thread that holds key shares and the slashing database.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use hearth_duties::{SignReply, SignRequest};
+use hearth_signer::Signer;
+use hearth_slashing::{EpochStart, RETENTION_EPOCHS};
+use hearth_types::{ChainSpec, Epoch};
+use tokio::sync::mpsc;
+
+/// Requests that may wait while the disk is slow. A duty has one; more than this many waiting are lost causes.
+const WAITING: usize = 16;
+
+/// Handle of the signing thread. Closing it ends the thread and closes the database.
+pub(crate) struct SigningThread {
+    requests: mpsc::Sender<SignRequest>,
+    thread: JoinHandle<()>,
+}
+
+impl SigningThread {
+    /// Starts the thread; answers go to `answers`.
+    pub(crate) fn start<A, F>(
+        mut signer: Signer,
+        spec: Arc<ChainSpec>,
+        answers: mpsc::Sender<A>,
+        wrap: F,
+    ) -> std::io::Result<Self>
+    where
+        A: Send + 'static,
+        F: Fn(SignReply) -> A + Send + 'static,
+    {
+        let (requests, mut waiting) = mpsc::channel::<SignRequest>(WAITING);
+        let mut pruned = Epoch::default();
+        let work = move || {
+            while let Some(SignRequest { duty, votes }) = waiting.blocking_recv() {
+                let outcomes = signer.sign_attestations(&votes);
+                let signatures = votes
+                    .iter()
+                    .zip(outcomes)
+                    .map(|((validator, _), outcome)| (*validator, outcome.map_err(|refusal| refusal.to_string())))
+                    .collect();
+                if answers.blocking_send(wrap(SignReply { duty, signatures })).is_err() {
+                    return;
+                }
+                // The slot's work is done: a quiet moment.
+                let epoch = spec.epoch_of(duty.slot);
+                if epoch > pruned {
+                    pruned = epoch;
+                    prune(&mut signer, &spec, epoch);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("signing".into()).spawn(work)?;
+        Ok(Self { requests, thread })
+    }
+
+    /// Hands over a request; `false` if the thread is so far behind that the duty is lost.
+    pub(crate) fn ask(&self, request: SignRequest) -> bool {
+        self.requests.try_send(request).is_ok()
+    }
+
+    /// Waits until the request under way is done and the database is closed.
+    pub(crate) async fn close(self) {
+        drop(self.requests);
+        let thread = self.thread;
+        // Joining blocks, so it happens where blocking is allowed.
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the signing thread ended abnormally; the record of signed messages is intact on disk");
+        }
+    }
+}
+
+/// Forgets single messages that are so old that a lower bound serves as well.
+fn prune(signer: &mut Signer, spec: &ChainSpec, now: Epoch) {
+    let before = EpochStart::of(spec, now.saturating_sub(RETENTION_EPOCHS));
+    if let Err(error) = signer.record().prune(before) {
+        tracing::warn!(%error, "old slashing records could not be pruned; nothing is lost");
+    }
+}

@@ -1,0 +1,68 @@
+//! Cluster files: the plan of a cluster (`cluster-definition.json`), the cluster with its keys (`cluster-lock.json`),
+//! and the deposits that activate its validators.
+//!
+//! Read in every version, written in the latest. [`Lock::from_json`] judges form only; [`Lock::verify`] judges every
+//! hash and signature and makes the [`VerifiedLock`] that a node may act on. [`deal`] makes a new cluster.
+//!
+//! ```text
+//! model         what the files say
+//! read, write   JSON; one table of keys per object for all versions
+//! hash, merkle  the three hashes; one table of leaves for all versions
+//! wallet, eip712, verify   every signature
+//! usable        a lock to act on
+//! plan, deal    a trusted dealer's new cluster
+//! deposit, registration    what validators sign before they start
+//! network, threshold, version   facts
+//! ```
+//!
+//! Source: `obol-cluster.md` of the protocol specification; sections are named where they apply.
+
+mod deal;
+mod deposit;
+mod eip712;
+mod hash;
+mod merkle;
+mod model;
+mod network;
+mod plan;
+mod read;
+mod registration;
+#[cfg(test)]
+#[path = "../../tests/cluster/vectors.rs"]
+mod testing;
+mod threshold;
+mod usable;
+mod verify;
+mod version;
+mod wallet;
+mod write;
+
+pub use deal::{Dealt, deal, deal_definition};
+pub use deposit::{
+    AmountError, DepositFile, DepositFileError, amounts_to_sign, check_amounts, deposit_files, file_name,
+    read_deposit_file, withdrawal_credentials,
+};
+pub use eip712::WalletMessage;
+pub use hash::Unhashable;
+pub use merkle::Oversize;
+pub use model::{
+    Addresses, Creator, Definition, Deposit, DistributedValidator, Lock, OperatorEntry, Registration,
+};
+pub use network::{IncompleteNetwork, Network, Networks};
+pub use plan::{AddressError, Plan, PlanError, new_uuid, timestamp_text};
+pub use read::ParseError;
+pub use registration::DEFAULT_GAS_LIMIT;
+pub use threshold::threshold_warning;
+pub use usable::{AcceptedUnverified, Operator, Unusable, UsableLock, VerifiedLock};
+pub use verify::{Check, Finding, Outcome, Problem, VerifyError};
+pub use version::Version;
+pub use wallet::{Signatory, WalletProblem};
+
+/// Bytes of the longest file that is read. A validator takes about 3,000.
+pub const MAX_FILE_BYTES: usize = 64 << 20;
+/// Operators that a file may list. Only 254 can have a share.
+pub const MAX_OPERATORS: usize = 256;
+/// Validators that a file may list.
+pub const MAX_VALIDATORS: usize = 65_536;
+/// Deposit amounts that a plan may list.
+pub const MAX_DEPOSIT_AMOUNTS: usize = 256;

@@ -1,0 +1,80 @@
+//! Who may hold a connection: the cluster's operators and nobody else, in both directions.
+//!
+//! Decided when the handshake has proved the peer id and before any stream exists. Relays will be admitted here
+//! too, by a set that follows their current identity.
+
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use libp2p::{
+    Multiaddr, PeerId,
+    core::{Endpoint, transport::PortUse},
+    swarm::{
+        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+        THandlerOutEvent, ToSwarm, dummy,
+    },
+};
+use thiserror::Error;
+
+/// Admits a fixed set of peers.
+pub(crate) struct Gate {
+    admitted: BTreeSet<PeerId>,
+}
+
+/// Why a connection was closed right after its handshake.
+#[derive(Debug, Error)]
+#[error("{0} is no operator of this cluster")]
+pub(crate) struct NotAnOperator(pub(crate) PeerId);
+
+impl Gate {
+    pub(crate) fn new(admitted: impl IntoIterator<Item = PeerId>) -> Self {
+        Self { admitted: admitted.into_iter().collect() }
+    }
+
+    fn admit(&self, peer: PeerId) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
+        if self.admitted.contains(&peer) {
+            Ok(dummy::ConnectionHandler)
+        } else {
+            Err(ConnectionDenied::new(NotAnOperator(peer)))
+        }
+    }
+}
+
+impl NetworkBehaviour for Gate {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.admit(peer)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.admit(peer)
+    }
+
+    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}

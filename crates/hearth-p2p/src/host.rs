@@ -1,0 +1,346 @@
+//! Starting a host, and the handle to it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hearth_types::OperatorIndex;
+use libp2p::{
+    Multiaddr, PeerId, StreamProtocol, Swarm, Transport,
+    connection_limits::{self, ConnectionLimits},
+    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade},
+    dns, identify, identity, noise, ping, swarm, tcp, yamux,
+};
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    address::{self, InvalidAddress},
+    allowance::Allowance,
+    config::{HostConfig, Pattern, PeerConfig, Protocol, Timing},
+    event::{Event, Events, Mailbox, SendError, WeakMailbox},
+    gate::Gate,
+    identity::{keypair, peer_id},
+    net::{Behaviour, Command, Link, Net, Peer, Snapshot, innermost},
+    pipe::{Answer, Common, Outgoing, Pipes, ProtocolIndex},
+};
+
+/// Streams of one connection, both directions. Every message is a stream; the library's default (512) is less than
+/// what we allow ourselves and a peer together.
+const STREAMS_PER_CONNECTION: usize = 2048;
+
+/// Streams of one connection that have not said yet which protocol they want.
+const NEGOTIATING_STREAMS: usize = 128;
+
+/// Streams that may be ordered from a connection before its task has seen the first.
+const ORDERS_PER_CONNECTION: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+
+/// How long a start waits for its listeners to say where they listen.
+const LISTENING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What identify announces beside the agent; the library default of the other implementation, checked by nobody.
+const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
+
+/// Why a host could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The secret key is zero or not below the order of the curve.
+    #[error("the identity key is no secp256k1 key")]
+    InvalidSecretKey,
+    /// The key of a peer is no point on the curve.
+    #[error("{operator}: the identity key is no secp256k1 key")]
+    InvalidPublicKey {
+        /// Whose key.
+        operator: OperatorIndex,
+    },
+    /// Two peers share an index or a key, or a peer has the key of this host.
+    #[error("{operator} is listed twice, or shares his identity key with another operator")]
+    Duplicate {
+        /// The second of them.
+        operator: OperatorIndex,
+    },
+    /// An address of a peer cannot be used.
+    #[error("{operator}: {source}")]
+    PeerAddress {
+        /// Whose address.
+        operator: OperatorIndex,
+        /// What is wrong.
+        source: InvalidAddress,
+    },
+    /// An address to listen on cannot be used.
+    #[error("listening: {0}")]
+    ListenAddress(#[from] InvalidAddress),
+    /// The system refuses to listen there.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address as given.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A protocol name without its slash, or twice the same.
+    #[error("{id:?} is no protocol name, or is listed twice")]
+    InvalidProtocol {
+        /// The name.
+        id: &'static str,
+    },
+    /// Some peer is given by name and the system's name servers are unknown.
+    #[error("cannot look up host names: {reason}")]
+    NameServers {
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// Handle to a running host. Cheap to clone; the host stops when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct Host {
+    protocols: Arc<[Protocol]>,
+    allowances: Arc<BTreeMap<OperatorIndex, Allowance>>,
+    strangers: Allowance,
+    mailbox: WeakMailbox,
+    commands: mpsc::Sender<Command>,
+    snapshot: watch::Receiver<Snapshot>,
+    peer_id: PeerId,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Starts a host: listens, dials every peer that has an address, and keeps at it until `stop` is cancelled.
+///
+/// Must run inside a tokio runtime. Returns once every listener has its port. Dropping the future before it is done
+/// leaves nothing behind.
+pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host, Events), StartError> {
+    let HostConfig { secret_key, listen, peers, protocols, agent, timing, limits } = config;
+    let keys = keypair(&secret_key).ok_or(StartError::InvalidSecretKey)?;
+    let own_id = keys.public().to_peer_id();
+    let listen =
+        listen.iter().map(|text| Ok((text.clone(), address::listen(text)?))).collect::<Result<Vec<_>, _>>();
+    let listen = listen.map_err(StartError::ListenAddress)?;
+    let protocols = named(protocols)?;
+
+    let longest = protocols.iter().map(|(protocol, _)| protocol.max_frame_bytes).max().unwrap_or(0);
+    let allowance = || Allowance::new(&limits, longest);
+    let peers = identified(peers, own_id, allowance)?;
+    let allowances = peers.values().map(|peer| (peer.operator, peer.allowance.clone())).collect();
+    let strangers = allowance();
+
+    let (mailbox, events) = Mailbox::new();
+    let weak_mailbox = mailbox.downgrade();
+    let served = protocols.iter().map(|(protocol, _)| *protocol).collect();
+    let common = Arc::new(Common { protocols, timing, mailbox: mailbox.clone() });
+    let connections = TaskTracker::new();
+    let transport = transport(&keys, &timing, peers.values().flat_map(|peer| &peer.addresses))?;
+    let behaviour = Behaviour {
+        gate: Gate::new(peers.keys().copied()),
+        limits: connection_limits::Behaviour::new(
+            ConnectionLimits::default()
+                .with_max_pending_incoming(Some(limits.handshakes))
+                .with_max_established_per_peer(Some(limits.connections_per_peer)),
+        ),
+        identify: identify::Behaviour::new(
+            identify::Config::new(PROTOCOL_VERSION.to_owned(), keys.public())
+                .with_agent_version(agent)
+                .with_push_listen_addr_updates(true)
+                .with_cache_size(0),
+        ),
+        ping: ping::Behaviour::new(
+            ping::Config::new().with_interval(timing.ping_interval).with_timeout(timing.ping_timeout),
+        ),
+        pipes: Pipes::new(
+            common,
+            limits,
+            peers.iter().map(|(id, peer)| (*id, peer.operator, peer.allowance.clone())),
+        ),
+    };
+    let executor = connections.clone();
+    let config = swarm::Config::with_executor(move |task| {
+        executor.spawn(task);
+    })
+    // Written together with the message, the protocol's name costs no round trip.
+    .with_substream_upgrade_protocol_override(upgrade::Version::V1Lazy)
+    .with_notify_handler_buffer_size(ORDERS_PER_CONNECTION)
+    .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS);
+    let mut swarm: Swarm<Behaviour> = Swarm::new(transport, behaviour, own_id, config);
+    for (text, address) in &listen {
+        swarm
+            .listen_on(address.clone())
+            .map_err(|error| StartError::Listen { address: text.clone(), reason: innermost(&error) })?;
+    }
+
+    let (snapshot, read_snapshot) = watch::channel(Snapshot::default());
+    let mut net = Net::new(swarm, peers, strangers.clone(), timing, mailbox, snapshot);
+    if timeout(LISTENING_PATIENCE, net.settle(listen.len())).await.is_err() {
+        tracing::warn!("some addresses to listen on have no network interface yet");
+    }
+
+    let (commands, taken) = mpsc::channel(limits.commands.max(1));
+    let stop = stop.child_token();
+    let tasks = TaskTracker::new();
+    tasks.spawn(net.run(taken, stop.clone(), connections));
+    tasks.close();
+    let host = Host {
+        protocols: served,
+        allowances: Arc::new(allowances),
+        strangers,
+        mailbox: weak_mailbox,
+        commands,
+        snapshot: read_snapshot,
+        peer_id: own_id,
+        stop,
+        tasks,
+    };
+    Ok((host, events))
+}
+
+impl Host {
+    /// Sends a one-way message. Never waits; what fails is told by [`Event::SendFailed`].
+    ///
+    /// The bytes are shared, not copied: a message for many peers is one `Bytes`, cloned.
+    pub fn send(&self, to: OperatorIndex, protocol: &'static str, bytes: impl Into<Bytes>) {
+        if let Err(reason) = self.order(to, protocol, Pattern::OneWay, bytes.into(), None) {
+            let place = self.allowances.get(&to).unwrap_or(&self.strangers).report();
+            self.mailbox.report(Event::SendFailed { to, protocol, reason }, place);
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// Ends by itself: with the initiator's deadline once a stream is open, with the dial before that. Dropping the
+    /// future is safe; the peer may still see the request.
+    pub async fn request(
+        &self,
+        to: OperatorIndex,
+        protocol: &'static str,
+        bytes: impl Into<Bytes>,
+    ) -> Result<Vec<u8>, SendError> {
+        let (answer, answered) = oneshot::channel();
+        self.order(to, protocol, Pattern::RequestResponse, bytes.into(), Some(answer))?;
+        answered.await.unwrap_or(Err(SendError::ShuttingDown))
+    }
+
+    /// Where this host listens, as multiaddrs with real ports.
+    pub fn listen_addresses(&self) -> Vec<String> {
+        self.snapshot.borrow().listening.iter().cloned().collect()
+    }
+
+    /// How things stand with every peer, now.
+    pub fn links(&self) -> BTreeMap<OperatorIndex, Link> {
+        self.snapshot.borrow().links.clone()
+    }
+
+    /// The peer id of this host, base58.
+    pub fn peer_id(&self) -> String {
+        self.peer_id.to_base58()
+    }
+
+    /// Stops the host and waits until its tasks have ended. Messages already taken get
+    /// [`Timing::farewell`] to leave. Also for other handles of the same host; a second call just waits.
+    ///
+    /// Dropping the future is safe: the host stops all the same.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+
+    fn order(
+        &self,
+        to: OperatorIndex,
+        protocol: &'static str,
+        pattern: Pattern,
+        bytes: Bytes,
+        answer: Option<Answer>,
+    ) -> Result<(), SendError> {
+        if !self.allowances.contains_key(&to) {
+            return Err(SendError::UnknownPeer);
+        }
+        let unknown = SendError::UnknownProtocol { protocol, pattern };
+        let (index, limit) = self.find(protocol, pattern).ok_or(unknown)?;
+        if bytes.len() > limit {
+            return Err(SendError::TooLong { length: bytes.len(), limit });
+        }
+        let outgoing = Outgoing { protocol: index, bytes, answer };
+        self.commands.try_send(Command { to, outgoing }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SendError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => SendError::ShuttingDown,
+        })
+    }
+
+    fn find(&self, id: &str, pattern: Pattern) -> Option<(ProtocolIndex, usize)> {
+        self.protocols.iter().enumerate().find_map(|(index, protocol)| {
+            (protocol.id == id && protocol.pattern == pattern).then_some((index, protocol.max_frame_bytes))
+        })
+    }
+}
+
+fn named(protocols: Vec<Protocol>) -> Result<Vec<(Protocol, StreamProtocol)>, StartError> {
+    let mut seen = BTreeSet::new();
+    let name = |protocol: Protocol| {
+        let refused = StartError::InvalidProtocol { id: protocol.id };
+        let name = StreamProtocol::try_from_owned(protocol.id.to_owned());
+        name.ok().filter(|_| seen.insert(protocol.id)).map(|name| (protocol, name)).ok_or(refused)
+    };
+    protocols.into_iter().map(name).collect()
+}
+
+fn identified(
+    configured: Vec<PeerConfig>,
+    own_id: PeerId,
+    allowance: impl Fn() -> Allowance,
+) -> Result<BTreeMap<PeerId, Peer>, StartError> {
+    let mut peers = BTreeMap::new();
+    let mut operators = BTreeSet::new();
+    for PeerConfig { operator, public_key, addresses } in configured {
+        let id = peer_id(&public_key).ok_or(StartError::InvalidPublicKey { operator })?;
+        let mut reachable = Vec::new();
+        for text in &addresses {
+            match address::of_peer(text, id) {
+                Ok(Some(address)) => reachable.push(address),
+                Ok(None) => {
+                    tracing::debug!(%operator, address = text, "QUIC is not supported; address ignored")
+                }
+                Err(source) => return Err(StartError::PeerAddress { operator, source }),
+            }
+        }
+        let is_new = id != own_id && operators.insert(operator);
+        if !is_new || peers.insert(id, Peer::new(operator, allowance(), reachable)).is_some() {
+            return Err(StartError::Duplicate { operator });
+        }
+    }
+    Ok(peers)
+}
+
+/// TCP, Noise and yamux, with names looked up by the system's name servers. Other transports will be tried beside TCP.
+fn transport<'a>(
+    keys: &identity::Keypair,
+    timing: &Timing,
+    mut dialled: impl Iterator<Item = &'a Multiaddr>,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
+    // Messages are small and late ones are lost: nothing waits to be joined by more.
+    let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
+    let named = if dialled.any(address::needs_name_server) {
+        dns::tokio::Transport::system(tcp)
+            .map_err(|error| StartError::NameServers { reason: error.to_string() })?
+    } else {
+        // Nobody will be asked; a machine without name servers can still reach numbers.
+        let nobody = dns::ResolverConfig::from_name_servers(Vec::new());
+        dns::tokio::Transport::custom(tcp, nobody, dns::ResolverOpts::default())
+    };
+    let noise = noise::Config::new(keys).map_err(|_| StartError::InvalidSecretKey)?;
+    let mut yamux = yamux::Config::default();
+    yamux.set_max_num_streams(STREAMS_PER_CONNECTION);
+    Ok(named
+        .upgrade(upgrade::Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(yamux)
+        .timeout(timing.handshake)
+        .boxed())
+}

@@ -1,0 +1,60 @@
+//! Authenticated byte pipes between the operators of one cluster, over libp2p.
+//!
+//! The application hands over bytes for an operator and gets bytes from operators. This crate knows who sent them and
+//! that they are whole; it deliberately does not know what they mean, what a duty is, or how a cluster is made up
+//! beyond the list of its operators' keys. It is the only crate that knows libp2p.
+//!
+//! ```text
+//! config.rs      what a host is told at its start
+//! host.rs        starting one, and the handle to it
+//! net.rs         the task that owns the swarm; dialling, pinging, reporting
+//! gate.rs        only operators get in
+//! reconnect.rs   how long to wait before dialling again
+//! pipe/          messages: one per stream, a fresh stream for each
+//! frame.rs       how a message lies on a stream
+//! allowance.rs   what one peer can make this node hold
+//! event.rs       what the application is told
+//! address.rs, identity.rs   text and bytes from outside
+//! ```
+//!
+//! What always holds:
+//!
+//! - **Only operators.** A connection whose handshake did not prove the key of an operator is closed before any
+//!   protocol is negotiated on it, whoever opened it. `from` in an [`Event`] is what the handshake proved.
+//! - **One message per stream and direction**, its length in front. A length is checked against the protocol's limit
+//!   before anything is allocated, and memory then follows the bytes that arrive.
+//! - **Nobody waits for a slow peer.** [`Host::send`] never waits. Each connection has a task of its own; what a peer
+//!   does not take is bounded per peer and protocol, and the oldest message makes room for the newest.
+//! - **Every peer has its own allowance** of streams, bytes and reports. What a peer sends is bounded by it until the
+//!   application has taken it, and does not narrow any other peer's.
+//! - **Every stream ends**: at the latest 5 s after it was opened where we answer (7 s while an answer is being
+//!   taken), 7 s where we ask; libp2p gives a stream 10 s before that to name its protocol.
+//! - **Peers stay connected.** Every connection is pinged once a second, closed when two pings in a row are lost, and a
+//!   peer without one is dialled until it answers, at growing intervals.
+//! - **Every task has an owner.** [`Host::shutdown`] returns when the host's task and those of its connections ended.
+//!
+//! What does not hold: delivery. Messages are lost with connections, and a message can arrive twice, since one that
+//! meets a reset stream is sent once more. [`Event::SendFailed`] says what is known to be lost.
+//!
+//! Source of the rules: the wire behaviour of Obol's nodes, spec/obol-p2p.md, sections 1.4, 2, 3, 5 and 9.
+
+mod address;
+mod allowance;
+mod config;
+mod event;
+mod frame;
+mod gate;
+mod host;
+mod identity;
+mod net;
+mod pipe;
+mod reconnect;
+
+pub use address::{AddressFault, InvalidAddress};
+pub use bytes::Bytes;
+pub use config::{HostConfig, Limits, Pattern, PeerConfig, Protocol, Timing};
+pub use event::{Event, Events, ReceiveError, Reply, SendError};
+pub use frame::FrameError;
+pub use host::{Host, StartError, start};
+pub use identity::{InvalidPeerId, peer_id_of, public_key_of};
+pub use net::Link;

@@ -1,0 +1,353 @@
+//! The task that owns the swarm: it carries out commands, keeps peers connected and tells what happens.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    time::Duration,
+};
+
+use futures::StreamExt;
+use hearth_types::OperatorIndex;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, connection_limits,
+    core::ConnectedPoint,
+    identify, ping,
+    swarm::{
+        ConnectionDenied, ConnectionId, DialError, ListenError, NetworkBehaviour, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    allowance::Allowance,
+    config::Timing,
+    event::{Event, Mailbox},
+    gate::{Gate, NotAnOperator},
+    pipe::{Outgoing, Pipes},
+    reconnect::Backoff,
+};
+
+/// Everything that runs on a connection. The gate is asked first: a stranger meets no other behaviour.
+///
+/// Relays and hole punching will stand beside `ping`.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) gate: Gate,
+    pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) ping: ping::Behaviour,
+    pub(crate) pipes: Pipes,
+}
+
+/// A message on its way from a handle to the task.
+pub(crate) struct Command {
+    pub(crate) to: OperatorIndex,
+    pub(crate) outgoing: Outgoing,
+}
+
+/// What can be read off the host at any time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) listening: BTreeSet<String>,
+    pub(crate) links: BTreeMap<OperatorIndex, Link>,
+}
+
+/// How things stand with one peer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Link {
+    /// Where the peer is connected from or to, a multiaddr; `None` while it is not connected.
+    pub address: Option<String>,
+    /// How long its last ping took; `None` while it is not connected.
+    pub rtt: Option<Duration>,
+}
+
+/// The swarm and what is known about its peers.
+pub(crate) struct Net {
+    swarm: Swarm<Behaviour>,
+    peers: BTreeMap<PeerId, Peer>,
+    /// Reports about nobody we know.
+    strangers: Allowance,
+    timing: Timing,
+    mailbox: Mailbox,
+    snapshot: watch::Sender<Snapshot>,
+}
+
+/// One peer as the dial loop sees it.
+pub(crate) struct Peer {
+    pub(crate) operator: OperatorIndex,
+    pub(crate) allowance: Allowance,
+    pub(crate) addresses: Vec<Multiaddr>,
+    backoff: Backoff,
+    next_dial: Option<Instant>,
+    connections: BTreeMap<ConnectionId, Connection>,
+}
+
+struct Connection {
+    address: Multiaddr,
+    /// Whether a ping came back. One that is refused at the other side's gate looks established for an instant.
+    proven: bool,
+}
+
+impl Peer {
+    pub(crate) fn new(operator: OperatorIndex, allowance: Allowance, addresses: Vec<Multiaddr>) -> Self {
+        Self {
+            operator,
+            allowance,
+            addresses,
+            backoff: Backoff::default(),
+            next_dial: Some(Instant::now()),
+            connections: BTreeMap::new(),
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.connections.values().any(|connection| connection.proven)
+    }
+}
+
+impl Net {
+    pub(crate) fn new(
+        swarm: Swarm<Behaviour>,
+        peers: BTreeMap<PeerId, Peer>,
+        strangers: Allowance,
+        timing: Timing,
+        mailbox: Mailbox,
+        snapshot: watch::Sender<Snapshot>,
+    ) -> Self {
+        snapshot.send_modify(|snapshot| {
+            snapshot.links = peers.values().map(|peer| (peer.operator, Link::default())).collect();
+        });
+        Self { swarm, peers, strangers, timing, mailbox, snapshot }
+    }
+
+    /// Runs until `stop` is cancelled or every handle is dropped, then lets what was taken leave and closes.
+    pub(crate) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+        connections: TaskTracker,
+    ) {
+        loop {
+            let due = self.peers.values().filter_map(|peer| peer.next_dial).min();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                command = commands.recv() => match command {
+                    Some(command) => self.send(command),
+                    None => break,
+                },
+                event = self.swarm.select_next_some() => self.note(event),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.dial_due(),
+            }
+        }
+        commands.close();
+        let patience = self.timing.farewell;
+        let farewell = async {
+            while let Some(command) = commands.recv().await {
+                self.send(command);
+            }
+            while !self.swarm.behaviour().pipes.is_idle() {
+                let event = self.swarm.select_next_some().await;
+                self.note(event);
+            }
+            let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+            for peer in peers {
+                let _ = self.swarm.disconnect_peer_id(peer);
+            }
+            while self.swarm.connected_peers().next().is_some() {
+                let event = self.swarm.select_next_some().await;
+                self.note(event);
+            }
+        };
+        if timeout(patience, farewell).await.is_err() {
+            tracing::debug!("connections were cut while messages were still under way");
+        }
+        drop(self.swarm); // Ends the tasks of the connections.
+        connections.close();
+        connections.wait().await;
+    }
+
+    /// Waits until every listener has said where it listens, so that [`crate::Host::listen_addresses`] is whole.
+    pub(crate) async fn settle(&mut self, listeners: usize) {
+        while self.swarm.listeners().count() < listeners {
+            let event = self.swarm.select_next_some().await;
+            self.note(event);
+        }
+    }
+
+    fn send(&mut self, command: Command) {
+        self.swarm.behaviour_mut().pipes.send(command.to, command.outgoing);
+    }
+
+    fn dial_due(&mut self) {
+        let now = Instant::now();
+        for (id, peer) in &mut self.peers {
+            if peer.next_dial.is_none_or(|due| due > now) {
+                continue;
+            }
+            peer.next_dial = None;
+            if peer.addresses.is_empty() || !peer.connections.is_empty() {
+                continue; // Without an address the peer has to come to us.
+            }
+            // A port of its own: were both sides to dial each other from the ports they listen on, the two
+            // attempts would meet as one TCP connection without a listener.
+            let options = DialOpts::peer_id(*id)
+                .addresses(peer.addresses.clone())
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .allocate_new_port()
+                .build();
+            if let Err(error) = self.swarm.dial(options) {
+                peer.dial_failed(&error, &self.timing, &self.mailbox);
+            }
+        }
+    }
+
+    fn note(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    let address = address_of(endpoint);
+                    peer.connections.insert(connection_id, Connection { address, proven: false });
+                    peer.next_dial = None;
+                }
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                self.closed(peer_id, connection_id);
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer_id), error, .. } => {
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    peer.dial_failed(&error, &self.timing, &self.mailbox);
+                }
+            }
+            SwarmEvent::IncomingConnectionError {
+                send_back_addr,
+                error: ListenError::Denied { cause },
+                ..
+            } => {
+                self.refused(cause, &send_back_addr);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, connection, result })) => {
+                match result {
+                    Ok(rtt) => self.answered(peer, connection, rtt),
+                    Err(failure) => self.unanswered(peer, connection, &failure),
+                }
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                self.snapshot.send_modify(|snapshot| {
+                    snapshot.listening.insert(address.to_string());
+                });
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.snapshot.send_modify(|snapshot| {
+                    snapshot.listening.remove(&address.to_string());
+                });
+            }
+            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+                tracing::warn!(?addresses, ?reason, "no longer listening");
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&self, cause: ConnectionDenied, from: &Multiaddr) {
+        match cause.downcast::<NotAnOperator>() {
+            Ok(NotAnOperator(stranger)) => {
+                let event = Event::Refused { peer_id: stranger.to_base58(), address: from.to_string() };
+                self.mailbox.report(event, self.strangers.report());
+            }
+            Err(limit) => tracing::debug!(%from, reason = innermost(&limit), "connection refused"),
+        }
+    }
+
+    fn answered(&mut self, id: PeerId, connection: ConnectionId, rtt: Duration) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let was_connected = peer.is_connected();
+        let Some(proof) = peer.connections.get_mut(&connection) else { return };
+        proof.proven = true;
+        peer.backoff.reset();
+        let (operator, address) = (peer.operator, proof.address.to_string());
+        self.snapshot.send_modify(|snapshot| {
+            let link = snapshot.links.entry(operator).or_default();
+            link.address.get_or_insert_with(|| address.clone());
+            link.rtt = Some(rtt);
+        });
+        if !was_connected {
+            self.mailbox.report(Event::Connected { operator, address }, peer.allowance.report());
+        }
+        self.mailbox.report(Event::Ping { operator, rtt }, peer.allowance.report());
+    }
+
+    fn unanswered(&mut self, id: PeerId, connection: ConnectionId, failure: &ping::Failure) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let event = Event::PingFailed { operator: peer.operator, reason: failure.to_string() };
+        self.mailbox.report(event, peer.allowance.report());
+        self.swarm.close_connection(connection);
+    }
+
+    fn closed(&mut self, id: PeerId, connection: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let was_connected = peer.is_connected();
+        peer.connections.remove(&connection);
+        let operator = peer.operator;
+        let remaining = peer.connections.values().find(|connection| connection.proven);
+        let address = remaining.map(|connection| connection.address.to_string());
+        if was_connected && address.is_none() {
+            self.mailbox.report(Event::Disconnected { operator }, peer.allowance.report());
+        }
+        self.snapshot.send_modify(|snapshot| {
+            let link = snapshot.links.entry(operator).or_default();
+            link.rtt = link.rtt.filter(|_| address.is_some());
+            link.address = address;
+        });
+        if peer.connections.is_empty() {
+            peer.next_dial = Some(Instant::now() + peer.backoff.failed(&self.timing, rand::random()));
+        }
+    }
+}
+
+impl Peer {
+    fn dial_failed(&mut self, error: &DialError, timing: &Timing, mailbox: &Mailbox) {
+        let already_there =
+            matches!(error, DialError::DialPeerConditionFalse(_)) || !self.connections.is_empty();
+        if already_there {
+            return;
+        }
+        let retry_in = self.backoff.failed(timing, rand::random());
+        self.next_dial = Some(Instant::now() + retry_in);
+        let event = Event::DialFailed { operator: self.operator, reason: reason(error), retry_in };
+        mailbox.report(event, self.allowance.report());
+    }
+}
+
+fn address_of(endpoint: ConnectedPoint) -> Multiaddr {
+    match endpoint {
+        ConnectedPoint::Dialer { address, .. } => address,
+        ConnectedPoint::Listener { send_back_addr, .. } => send_back_addr,
+    }
+}
+
+/// The innermost causes, one per address: what a person can act on.
+fn reason(error: &DialError) -> String {
+    match error {
+        DialError::Transport(failures) => {
+            let causes: Vec<_> =
+                failures.iter().map(|(at, error)| format!("{at}: {}", innermost(error))).collect();
+            causes.join("; ")
+        }
+        DialError::WrongPeerId { obtained, address } => format!("{address}: answered by {obtained} instead"),
+        other => innermost(other),
+    }
+}
+
+pub(crate) fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,335 @@
+//! Key shares from disk, each matched to the validator whose public share the lock lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hearth_crypto::{PublicKey, SecretKey};
+use hearth_types::{OperatorIndex, ShareIndex, ValidatorPubkey};
+use thiserror::Error;
+
+use super::{Progress, stem};
+use crate::Keyring;
+use crate::cores::{available, spread};
+use crate::files::{self, ReadError};
+use crate::keystore::{self, Cost, Keystore, KeystoreError, Password};
+
+/// A password has 32 bytes; this leaves room for words.
+const MOST_PASSWORD_BYTES: usize = 4 << 10;
+
+/// Two files for each of the 65,536 validators that a lock can have, and as many again of other things.
+const MOST_ENTRIES: usize = 4 << 16;
+
+/// Keystores with scrypt that are opened at the same time: together they need at most 1 GiB.
+const MOST_SCRYPT_LANES: usize = 4;
+
+/// One validator as the cluster lock lists it.
+#[derive(Clone, Debug)]
+pub struct LockedValidator {
+    /// Its group public key.
+    pub validator: ValidatorPubkey,
+    /// Public keys of its shares, in the order of the operators.
+    pub public_shares: Vec<PublicKey>,
+}
+
+/// A key share, and where it belongs.
+#[derive(Debug)]
+pub struct LoadedShare {
+    /// The keystore that held it.
+    pub file: PathBuf,
+    /// Group public key of the validator.
+    pub validator: ValidatorPubkey,
+    /// Which of its shares this is.
+    pub share: ShareIndex,
+    /// The share.
+    pub secret: SecretKey,
+}
+
+/// Why the key shares of a folder cannot be used. Every variant but one names the file to look at.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The operating system refused.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There are more files than any cluster has.
+    #[error("{} holds more than {limit} files", path.display())]
+    TooManyFiles {
+        /// The folder.
+        path: PathBuf,
+        /// What is read at most.
+        limit: usize,
+    },
+    /// The lock has a validator whose keystore is not there.
+    #[error("{} is missing; the cluster has {validators} validators", path.display())]
+    MissingKeystore {
+        /// The file that should be there.
+        path: PathBuf,
+        /// Validators in the lock.
+        validators: usize,
+    },
+    /// A keystore without its password.
+    #[error("{} is missing; it should hold the password of the keystore of the same name", path.display())]
+    MissingPassword {
+        /// The file that should be there.
+        path: PathBuf,
+    },
+    /// A file with the name of a keystore or password that belongs to no validator of the lock.
+    #[error("{} is one file too many; the cluster has {validators} validators", path.display())]
+    ExtraFile {
+        /// The file.
+        path: PathBuf,
+        /// Validators in the lock.
+        validators: usize,
+    },
+    /// A password file that is too long or not text.
+    #[error("{} is not a password", path.display())]
+    NotAPassword {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The password beside the keystore is not its password.
+    #[error("the password in {} does not open {}", password.display(), path.display())]
+    WrongPassword {
+        /// The keystore.
+        path: PathBuf,
+        /// The file with the password.
+        password: PathBuf,
+    },
+    /// The keystore is of no use for another reason.
+    #[error("{}: {source}", path.display())]
+    Keystore {
+        /// The keystore.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeystoreError,
+    },
+    /// The keystore opens, but no validator of the lock has a share with this public key.
+    #[error("{} holds the key of 0x{}, which is no share of this cluster", path.display(), hex::encode(public_key.to_bytes()))]
+    UnknownKey {
+        /// The keystore.
+        path: PathBuf,
+        /// Public key of what it holds.
+        public_key: PublicKey,
+    },
+    /// The keystore holds the share of another operator.
+    #[error("{} holds a share of {}, this node is {}", path.display(), found.operator(), own.operator())]
+    OtherOperator {
+        /// The keystore.
+        path: PathBuf,
+        /// The share that it holds.
+        found: ShareIndex,
+        /// The share that it should hold.
+        own: ShareIndex,
+    },
+    /// Two keystores hold shares of one validator.
+    #[error("{} and {} hold keys of the same validator {}", first.display(), path.display(), validator.abbreviated())]
+    SecondKey {
+        /// The keystore with the higher number.
+        path: PathBuf,
+        /// The keystore with the lower number.
+        first: PathBuf,
+        /// Group public key of the validator.
+        validator: ValidatorPubkey,
+    },
+    /// The lock lists one public share twice.
+    #[error("the cluster lock lists the public share 0x{} twice", hex::encode(public_share.to_bytes()))]
+    AmbiguousLock {
+        /// The public share.
+        public_share: PublicKey,
+    },
+}
+
+/// Loads the shares of this operator, one for every validator of the lock, ready to sign.
+///
+/// `own` is the operator's share index: the position of its identity among the operators, plus one.
+///
+/// Errors: as [`load`], and [`LoadError::OtherOperator`].
+pub fn load_keyring(
+    folder: &Path,
+    validators: &[LockedValidator],
+    own: ShareIndex,
+    progress: impl FnMut(Progress),
+) -> Result<Keyring, LoadError> {
+    let loaded = open_folder(folder, validators, Some(own), progress)?;
+    Ok(Keyring::new(loaded.into_iter().map(|share| (share.validator, share.secret))))
+}
+
+/// Loads one share for every validator of the lock, of whichever operators, in the order of the files' numbers.
+///
+/// Opens up to as many keystores at once as there are cores (with scrypt at most four) and blocks until all are open;
+/// 1,000 of them take about half a minute on two cores. `progress` is called after each.
+///
+/// Other files whose name does not begin with `keystore` are left alone.
+///
+/// Errors: [`LoadError`], on every run the same one for the same folder.
+pub fn load(
+    folder: &Path,
+    validators: &[LockedValidator],
+    progress: impl FnMut(Progress),
+) -> Result<Vec<LoadedShare>, LoadError> {
+    open_folder(folder, validators, None, progress)
+}
+
+fn open_folder(
+    folder: &Path,
+    validators: &[LockedValidator],
+    own: Option<ShareIndex>,
+    mut progress: impl FnMut(Progress),
+) -> Result<Vec<LoadedShare>, LoadError> {
+    let owners = owners(validators)?;
+    let pairs = list(folder, validators.len())?;
+    let closed = pairs.into_iter().map(Closed::read).collect::<Result<Vec<_>, _>>()?;
+    let lanes = match closed.iter().any(|closed| closed.keystore.is_memory_hard()) {
+        true => available().min(MOST_SCRYPT_LANES),
+        false => available(),
+    };
+    let total = closed.len();
+    let open = |closed: Closed| closed.open(&owners, own);
+    let loaded = spread(closed, lanes, open, |done| progress(Progress { done, total }))?;
+    refuse_second_keys(&loaded)?;
+    Ok(loaded)
+}
+
+/// Which validator and operator each public share of the lock belongs to.
+type Owners = BTreeMap<PublicKey, (ValidatorPubkey, ShareIndex)>;
+
+fn owners(validators: &[LockedValidator]) -> Result<Owners, LoadError> {
+    let mut owners = Owners::new();
+    for LockedValidator { validator, public_shares } in validators {
+        for (operator, public_share) in OperatorIndex::all(u8::MAX).zip(public_shares) {
+            if owners.insert(*public_share, (*validator, operator.share())).is_some() {
+                return Err(LoadError::AmbiguousLock { public_share: *public_share });
+            }
+        }
+    }
+    Ok(owners)
+}
+
+/// A keystore and its password, by name.
+struct Pair {
+    keystore: PathBuf,
+    password: PathBuf,
+}
+
+/// The keystores `0..validators` of the folder with their passwords, in the order of their numbers.
+fn list(folder: &Path, validators: usize) -> Result<Vec<Pair>, LoadError> {
+    let extra = |name: &str| LoadError::ExtraFile { path: folder.join(name), validators };
+    let names = names(folder)?;
+    let mut stems: BTreeMap<usize, String> = BTreeMap::new();
+    let mut passwords = BTreeSet::new();
+    for name in &names {
+        let Some((stem, number)) = ["json", "txt"].iter().find_map(|ending| parse_name(name, ending)) else {
+            return Err(extra(name));
+        };
+        if number >= validators {
+            return Err(extra(name));
+        }
+        if name.ends_with("txt") {
+            passwords.insert(stem);
+        } else if stems.insert(number, stem.to_owned()).is_some() {
+            return Err(extra(name)); // Both `keystore-0.json` and `keystore-insecure-0.json`.
+        }
+    }
+    for number in 0..validators {
+        let Some(stem) = stems.get(&number) else {
+            let path = folder.join(format!("{}.json", stem(Cost::Standard, number)));
+            return Err(LoadError::MissingKeystore { path, validators });
+        };
+        if !passwords.remove(stem.as_str()) {
+            return Err(LoadError::MissingPassword { path: folder.join(format!("{stem}.txt")) });
+        }
+    }
+    if let Some(stem) = passwords.first() {
+        return Err(extra(&format!("{stem}.txt")));
+    }
+    let pair = |stem: &String| Pair {
+        keystore: folder.join(format!("{stem}.json")),
+        password: folder.join(format!("{stem}.txt")),
+    };
+    Ok(stems.values().map(pair).collect())
+}
+
+/// Names in the folder that claim to be of a keystore or its password, sorted.
+fn names(folder: &Path) -> Result<BTreeSet<String>, LoadError> {
+    let failed = |source| LoadError::Io { path: folder.to_owned(), source };
+    let mut names = BTreeSet::new();
+    for (seen, entry) in std::fs::read_dir(folder).map_err(failed)?.enumerate() {
+        if seen >= MOST_ENTRIES {
+            return Err(LoadError::TooManyFiles { path: folder.to_owned(), limit: MOST_ENTRIES });
+        }
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if name.starts_with("keystore") {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The stem and the number of a file with this ending, if it is one of ours.
+fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, usize)> {
+    let found = name.strip_suffix(ending)?.strip_suffix('.')?;
+    let number = found.rsplit('-').next()?.parse().ok()?;
+    [Cost::Standard, Cost::Insecure].iter().any(|cost| stem(*cost, number) == found).then_some((found, number))
+}
+
+/// A keystore that was read and parsed, and its password.
+struct Closed {
+    files: Pair,
+    keystore: Keystore,
+    password: Password,
+}
+
+impl Closed {
+    fn read(files: Pair) -> Result<Self, LoadError> {
+        let io = |path: &Path, source| LoadError::Io { path: path.to_owned(), source };
+        let refused = |source| LoadError::Keystore { path: files.keystore.clone(), source };
+        let json = files::read(&files.keystore, keystore::MOST_BYTES).map_err(|error| match error {
+            ReadError::TooLarge => refused(KeystoreError::TooLarge { limit_bytes: keystore::MOST_BYTES }),
+            ReadError::Io(source) => io(&files.keystore, source),
+        })?;
+        let keystore = Keystore::parse(&json).map_err(refused)?;
+
+        let not_a_password = || LoadError::NotAPassword { path: files.password.clone() };
+        let text = files::read(&files.password, MOST_PASSWORD_BYTES).map_err(|error| match error {
+            ReadError::TooLarge => not_a_password(),
+            ReadError::Io(source) => io(&files.password, source),
+        })?;
+        let password = Password::new(std::str::from_utf8(&text).map_err(|_| not_a_password())?);
+        Ok(Self { files, keystore, password })
+    }
+
+    fn open(self, owners: &Owners, own: Option<ShareIndex>) -> Result<LoadedShare, LoadError> {
+        let Pair { keystore: path, password } = self.files;
+        let secret = match self.keystore.decrypt(&self.password) {
+            Ok(secret) => secret,
+            Err(KeystoreError::WrongPassword) => return Err(LoadError::WrongPassword { path, password }),
+            Err(source) => return Err(LoadError::Keystore { path, source }),
+        };
+        let public_key = secret.public_key();
+        match (owners.get(&public_key), own) {
+            (None, _) => Err(LoadError::UnknownKey { path, public_key }),
+            (Some((_, found)), Some(own)) if *found != own => {
+                Err(LoadError::OtherOperator { path, found: *found, own })
+            }
+            (Some((validator, share)), _) => {
+                Ok(LoadedShare { file: path, validator: *validator, share: *share, secret })
+            }
+        }
+    }
+}
+
+fn refuse_second_keys(loaded: &[LoadedShare]) -> Result<(), LoadError> {
+    let mut files = BTreeMap::new();
+    for LoadedShare { file, validator, .. } in loaded {
+        if let Some(first) = files.insert(validator, file) {
+            let (path, first, validator) = (file.clone(), first.clone(), *validator);
+            return Err(LoadError::SecondKey { path, first, validator });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! The demo: a cluster of real processes over real sockets, on the simulated chain.
+//!
+//! The nodes are ordinary `hearth run` processes and have no demo code path. The demo only makes their folders, plays
+//! the beacon node, listens to what they say of themselves, and stops and starts them.
+
+mod operator;
+mod plan;
+mod verdict;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hearth_node::{CreateError, Creation, Keys, create_cluster};
+use hearth_types::{
+    ChainSpec, Epoch, ForkName, ForkSchedule, ForkVersion, InvalidSpec, Root, ScheduledFork, Slot, UnixMillis,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::chain::Chain;
+use crate::http::{Server, SharedChain, now};
+use operator::{Heard, Operator};
+pub use plan::{Absence, Chaos, InvalidAbsence};
+pub use verdict::{Missed, Times, Verdict};
+pub use view::{OperatorView, SlotView, State, View};
+
+/// Fork version of the demo's chain, on no real network.
+const FORK_VERSION: [u8; 4] = [0x00, 0xde, 0x30, 0x01];
+/// Slots at the start in which the operators are still finding each other; what is missed there is not held against them.
+pub const WARM_UP_SLOTS: u64 = 1;
+/// Slots after the last one in which its attestations may still be included.
+const LAST_CALL_SLOTS: u64 = 2;
+
+/// What the demo is to show.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The `hearth` program.
+    pub program: PathBuf,
+    /// An empty or absent folder for everything that the demo writes.
+    pub folder: PathBuf,
+    /// Operators, 3 to 16.
+    pub operators: u8,
+    /// Validators of the cluster.
+    pub validators: u16,
+    /// Length of a slot in milliseconds.
+    pub slot_ms: u64,
+    /// Slots in an epoch: each validator attests once in every epoch.
+    pub slots_per_epoch: u64,
+    /// Slots to run; for ever if absent.
+    pub slots: Option<u64>,
+    /// Operators that are to be killed, and when.
+    pub absences: Vec<Absence>,
+    /// Kill and restart operators at random, from this seed.
+    pub chaos: Option<u64>,
+}
+
+/// The demo could not be set up.
+#[derive(Debug, Error)]
+pub enum DemoError {
+    /// Its options contradict each other.
+    #[error("{0}")]
+    Senseless(String),
+    /// The cluster's files could not be made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// The chain's parameters are impossible.
+    #[error(transparent)]
+    Spec(#[from] InvalidSpec),
+    /// A socket or a process could not be had.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+fn system(what: &'static str) -> impl Fn(std::io::Error) -> DemoError {
+    move |source| DemoError::System { what, source }
+}
+
+/// Something to redraw for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// An operator said or did something.
+    Operator,
+    /// A slot began; the state of this one is as final as it gets without waiting longer.
+    Settled(Slot),
+    /// The agreed number of slots is over.
+    Over,
+}
+
+/// A running demo. Dropping it ends every process.
+pub struct Demo {
+    options: Options,
+    chain: SharedChain,
+    _server: Server,
+    operators: Vec<Operator>,
+    heard: mpsc::Receiver<Heard>,
+    view: View,
+    chaos: Option<Chaos>,
+    began: UnixMillis,
+    settled: Slot,
+}
+
+impl Demo {
+    /// Makes the cluster, starts the chain and every operator. `progress` hears what is being done.
+    pub async fn start(options: Options, began: UnixMillis, progress: impl Fn(&str)) -> Result<Self, DemoError> {
+        if !(3..=16).contains(&options.operators) {
+            return Err(DemoError::Senseless("a demo has 3 to 16 operators".into()));
+        }
+        progress("Making a cluster: keys, shares, lock file");
+        let creation = Creation::for_tests(&options.folder, options.operators, ForkVersion::new(FORK_VERSION));
+        let keys = Keys::Fresh(options.validators.into());
+        let created = create_cluster(&creation, keys, &mut |_done, _total| {})?;
+        progress("Starting the chain and the operators");
+        // A whole second, as the beacon API tells it, and late enough for every operator to be up.
+        let genesis = UnixMillis::new(now().get().div_ceil(1_000).saturating_add(2) * 1_000);
+        let spec = chain_spec(genesis, &options)?;
+        let chain = SharedChain::new(Chain::new(spec, created.group_keys));
+        let server = Server::start(chain.clone()).await.map_err(system("serving the simulated beacon node"))?;
+        let (tell, heard) = mpsc::channel(1_024);
+        let mut operators =
+            Operator::prepare(&options, &server.url(), &tell).map_err(system("finding free ports"))?;
+        for operator in &mut operators {
+            operator.start().map_err(system("starting an operator"))?;
+        }
+        let view = View::new(&options, genesis);
+        let chaos = options.chaos.map(|seed| Chaos::new(seed, options.operators));
+        let settled = Slot::new(0);
+        Ok(Self { options, chain, _server: server, operators, heard, view, chaos, began, settled })
+    }
+
+    /// Waits for the next thing that is worth a look. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Change {
+        loop {
+            if let Some(change) = self.settle() {
+                return change;
+            }
+            let next = self.now_slot().map_or(Slot::new(0), Slot::next);
+            // A little into the slot, when its block is there.
+            let at = self.view.slot_start(next).saturating_add(self.options.slot_ms / 20);
+            let nap = Duration::from_millis(at.millis_since(now()).max(1));
+            tokio::select! {
+                Some(heard) = self.heard.recv() => {
+                    self.view.hear(&heard);
+                    return Change::Operator;
+                }
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+    }
+
+    /// What there is to see.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Kills an operator that runs, or starts one that does not. Operators count from 1.
+    pub fn toggle(&mut self, number: u8) -> Result<(), DemoError> {
+        let Some(operator) = self.operators.iter_mut().find(|operator| operator.number == number) else {
+            return Ok(());
+        };
+        if operator.is_running() {
+            operator.kill();
+            self.view.stopped(number);
+        } else {
+            operator.start().map_err(system("starting an operator"))?;
+            self.view.starting(number, operator.pid());
+        }
+        Ok(())
+    }
+
+    /// The folder of an operator, with its log.
+    pub fn log_of(&self, number: u8) -> Option<&Path> {
+        self.operators.iter().find(|operator| operator.number == number).map(|operator| operator.log.as_path())
+    }
+
+    /// What became of every duty so far.
+    pub fn verdict(&self) -> Verdict {
+        let last = self.last_slot().unwrap_or(self.settled).min(self.settled);
+        let memory = self.operators.iter().filter_map(Operator::resident_kib).max().map(|kib| kib / 1_024);
+        Verdict::of(&self.chain.lock(), &self.view, &self.options, self.began, last, memory)
+    }
+
+    fn now_slot(&self) -> Option<Slot> {
+        self.chain.lock().spec().slot_at(now())
+    }
+
+    fn last_slot(&self) -> Option<Slot> {
+        self.options.slots.map(|slots| Slot::new(slots.saturating_sub(1)))
+    }
+
+    /// Takes note of slots that have passed and does what is planned for the one that began.
+    fn settle(&mut self) -> Option<Change> {
+        for operator in &mut self.operators {
+            if operator.is_running() && !operator.is_alive() {
+                self.view.stopped(operator.number);
+            }
+        }
+        let head = self.chain.lock().head();
+        if head <= self.settled {
+            return None;
+        }
+        let passed = self.settled;
+        self.settled = passed.next();
+        self.view.settle(&self.chain.lock(), self.settled);
+        self.interfere(self.settled);
+        match self.last_slot() {
+            Some(last) if passed >= last.saturating_add(LAST_CALL_SLOTS) => Some(Change::Over),
+            _ => Some(Change::Settled(passed)),
+        }
+    }
+
+    fn interfere(&mut self, slot: Slot) {
+        let mut wanted: Vec<(u8, bool)> = self.options.absences.iter().filter_map(|a| a.at(slot)).collect();
+        if let Some(chaos) = &mut self.chaos {
+            let running: Vec<u8> = self.operators.iter().filter(|o| o.is_running()).map(|o| o.number).collect();
+            wanted.extend(chaos.at(&running));
+        }
+        for (number, run) in wanted {
+            let runs = self.operators.iter().any(|operator| operator.number == number && operator.is_running());
+            if runs != run {
+                // An operator that cannot be started shows as stopped, which is what the view is for.
+                let _shown_in_view = self.toggle(number);
+            }
+        }
+    }
+}
+
+fn chain_spec(genesis: UnixMillis, options: &Options) -> Result<ChainSpec, InvalidSpec> {
+    // Every fork up to the newest is in effect from the start; only the newest signs.
+    let [_, rest @ ..] = FORK_VERSION;
+    let version = |number: u64| {
+        let mut bytes = [u8::try_from(number).unwrap_or(u8::MAX); 4];
+        bytes.iter_mut().skip(1).zip(rest).for_each(|(to, from)| *to = from);
+        ForkVersion::new(bytes)
+    };
+    let fork = |name: ForkName| ScheduledFork { name, epoch: Epoch::new(0), version: version(name.number()) };
+    let forks = ForkName::ALL.map(fork);
+    let schedule = ForkSchedule::new(forks.to_vec(), Epoch::FAR_FUTURE)?;
+    ChainSpec::new(genesis, Root::new([0xde; 32]), options.slot_ms, options.slots_per_epoch, schedule)
+}
+
+/// A seeded source for everything random in the demo that is not a key.
+fn seeded(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+

@@ -1,0 +1,119 @@
+//! One operator of the demo: an ordinary `hearth run` process and what it says.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use super::Options;
+
+/// Something that an operator said on its standard output.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub(crate) operator: u8,
+    pub(crate) event: Value,
+}
+
+/// How to run one operator, and the process if it runs.
+pub(crate) struct Operator {
+    pub(crate) number: u8,
+    pub(crate) log: PathBuf,
+    program: PathBuf,
+    arguments: Vec<String>,
+    tell: mpsc::Sender<Heard>,
+    process: Option<Child>,
+}
+
+impl Operator {
+    /// One for each folder of the cluster, each with a port of its own and everybody else's address.
+    pub(crate) fn prepare(options: &Options, beacon: &str, tell: &mpsc::Sender<Heard>) -> io::Result<Vec<Self>> {
+        let ports = free_ports(options.operators)?;
+        let operator = |(number, port): (u8, u16)| {
+            let folder = options.folder.join(format!("node{}", number - 1));
+            let mut arguments: Vec<String> = ["run", "--events", "--beacon-node", beacon, "--data-dir"]
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
+            arguments.push(folder.display().to_string());
+            arguments.extend(["--p2p-tcp-address".to_owned(), format!("127.0.0.1:{port}")]);
+            for (peer, at) in (1..).zip(&ports).filter(|(peer, _)| *peer != number) {
+                arguments.extend(["--peer".to_owned(), format!("{peer}=127.0.0.1:{at}")]);
+            }
+            let (program, tell) = (options.program.clone(), tell.clone());
+            Self { number, log: folder.join("hearth.log"), program, arguments, tell, process: None }
+        };
+        Ok((1..).zip(ports.iter().copied()).map(operator).collect())
+    }
+
+    pub(crate) fn start(&mut self) -> io::Result<()> {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut child = Command::new(&self.program)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some(stdout) = child.stdout.take() {
+            let (operator, tell) = (self.number, self.tell.clone());
+            tokio::spawn(async move {
+                let mut lines = BufReader::new(stdout).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    // A line that is cut off by the operator's death is no event.
+                    let Ok(event) = serde_json::from_str(&line) else { continue };
+                    if tell.send(Heard { operator, event }).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        self.process = Some(child);
+        Ok(())
+    }
+
+    /// As by a power cut: nothing is flushed, nothing is said.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            // Already dead is dead enough.
+            let _gone = child.start_kill();
+            tokio::spawn(async move { child.wait().await });
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Notices a process that ended by itself.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        let ended = self.process.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
+        if ended {
+            self.process = None;
+        }
+        !ended
+    }
+
+    /// Memory that the process holds, where the system tells (Linux), in KiB.
+    pub(crate) fn resident_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().split(' ').next()?.parse().ok()
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Child::id)
+    }
+}
+
+/// Ports that nobody uses at this moment. All are held until the last is found, so that they differ.
+fn free_ports(count: u8) -> io::Result<Vec<u16>> {
+    let held: io::Result<Vec<TcpListener>> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+    held?.iter().map(|listener| listener.local_addr().map(|address| address.port())).collect()
+}

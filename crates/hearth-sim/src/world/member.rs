@@ -1,0 +1,216 @@
+//! One operator of the world: the brain, what survives a power cut, and its bad habits.
+
+use std::collections::BTreeMap;
+
+use hearth_crypto::k1::NodeKey;
+use hearth_crypto::{SecretKey, Verified};
+use hearth_duties::{
+    AgreedValue, Cluster, ConsensusDraft, ConsensusMessage, Dialect, Input, Output, PartialSet, Report, SignReply,
+    SignRequest, Value, Workflow,
+};
+use hearth_obol::wire::{ConsensusCodec, Gate, ObolDialect, partial};
+use hearth_qbft::Kind;
+use hearth_signer::{Keyring, Signer};
+use hearth_slashing::SlashingDb;
+use hearth_types::{ChainSpec, Duty, OperatorIndex, Root, SignatureBytes, UnixMillis, ValidatorPubkey};
+use rand::RngExt;
+use rand_chacha::ChaCha20Rng;
+
+use super::{Behaviour, Frame};
+
+/// Frames that a replayer remembers.
+const REPLAYER_MEMORY: usize = 200;
+
+/// Bytes, and for whom they are.
+type Addressed = (OperatorIndex, Vec<u8>);
+
+/// One operator.
+#[derive(Debug)]
+pub(super) struct Member {
+    cluster: Cluster,
+    spec: ChainSpec,
+    consensus: ConsensusCodec,
+    key: NodeKey,
+    signer: Signer,
+    behaviour: Behaviour,
+    brain: Option<Workflow<ObolDialect>>,
+    life: u32,
+    decisions: BTreeMap<Duty, Value>,
+    remembered: Vec<Frame>,
+}
+
+impl Member {
+    pub(super) fn new(
+        cluster: Cluster,
+        spec: &ChainSpec,
+        consensus: ConsensusCodec,
+        key: NodeKey,
+        shares: Vec<(ValidatorPubkey, SecretKey)>,
+        behaviour: Behaviour,
+    ) -> Self {
+        let record = SlashingDb::in_memory(spec.genesis_validators_root).expect("memory is always there to open");
+        Self {
+            signer: Signer::new(Keyring::new(shares), record),
+            spec: spec.clone(),
+            cluster,
+            consensus,
+            key,
+            behaviour,
+            brain: None,
+            life: 0,
+            decisions: BTreeMap::new(),
+            remembered: Vec::new(),
+        }
+    }
+
+    pub(super) const fn life(&self) -> u32 {
+        self.life
+    }
+
+    pub(super) fn is_honest(&self) -> bool {
+        self.behaviour == Behaviour::Honest
+    }
+
+    /// What this operator decided, over all its lives.
+    pub(super) fn decisions(&self) -> impl Iterator<Item = (&Duty, &Value)> {
+        self.decisions.iter()
+    }
+
+    /// Everything but the record of what was signed is gone.
+    pub(super) fn crash(&mut self) {
+        self.brain = None;
+        self.life += 1;
+    }
+
+    pub(super) fn start(&mut self, now: UnixMillis) -> Vec<Output> {
+        if self.brain.is_some() {
+            return Vec::new();
+        }
+        let brain = self.brain.insert(Workflow::new(self.cluster.clone(), self.spec.clone(), ObolDialect));
+        brain.start(now)
+    }
+
+    pub(super) fn step(&mut self, now: UnixMillis, life: u32, input: Input) -> Vec<Output> {
+        match &mut self.brain {
+            Some(brain) if life == self.life => {
+                let outputs = brain.step(now, input);
+                self.note(&outputs);
+                outputs
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        now: UnixMillis,
+        from: OperatorIndex,
+        frame: &Frame,
+        gate: &Gate<'_>,
+    ) -> Vec<Output> {
+        if self.behaviour == Behaviour::Replayer && self.remembered.len() < REPLAYER_MEMORY {
+            self.remembered.push(frame.clone());
+        }
+        let rejected = |reason: String| vec![Output::Report(Report::Misbehaved { operator: from, reason })];
+        let input = match frame {
+            Frame::Consensus(bytes) => match self.consensus.decode(bytes, gate) {
+                Ok(message) => Input::Consensus { via: from, message },
+                Err(rejection) => return rejected(rejection.to_string()),
+            },
+            Frame::Partials(bytes) => match partial::decode(bytes, &self.cluster, gate) {
+                Ok(set) => Input::Partials { from, set },
+                Err(rejection) => return rejected(rejection.to_string()),
+            },
+        };
+        self.step(now, self.life, input)
+    }
+
+    pub(super) fn sign(&mut self, request: &SignRequest) -> SignReply {
+        let outcomes = self.signer.sign_attestations(&request.votes);
+        let signatures = request
+            .votes
+            .iter()
+            .zip(outcomes)
+            .map(|((validator, _), outcome)| (*validator, outcome.map_err(|refusal| refusal.to_string())))
+            .collect();
+        SignReply { duty: request.duty, signatures }
+    }
+
+    /// What goes to whom, and what comes back to ourselves.
+    pub(super) fn write_consensus(
+        &mut self,
+        draft: &ConsensusDraft,
+        rng: &mut ChaCha20Rng,
+    ) -> Option<(Vec<Addressed>, Verified<ConsensusMessage>)> {
+        let (bytes, own) = self.consensus.encode(draft, &self.key).ok()?;
+        let peers = self.cluster.peers();
+        let frames = match self.behaviour {
+            Behaviour::Mute => Vec::new(),
+            Behaviour::Equivocator => {
+                let other = self.contradiction(draft).and_then(|other| self.consensus.encode(&other, &self.key).ok());
+                let other = other.map_or_else(|| bytes.clone(), |(other, _)| other);
+                peers.map(|to| (to, if rng.random_bool(0.5) { bytes.clone() } else { other.clone() })).collect()
+            }
+            _ => peers.map(|to| (to, bytes.clone())).collect(),
+        };
+        Some((frames, own))
+    }
+
+    pub(super) fn write_partials(&mut self, set: &PartialSet) -> Vec<Addressed> {
+        let mut set = set.clone();
+        match self.behaviour {
+            Behaviour::Mute => return Vec::new(),
+            Behaviour::Forger => set.partials.iter_mut().for_each(|partial| {
+                // A valid signature of something else.
+                partial.signature = self.key_of_a_stranger(&partial.validator);
+            }),
+            _ => {}
+        }
+        let Ok(bytes) = partial::encode(&self.spec, &set) else { return Vec::new() };
+        self.cluster.peers().map(|to| (to, bytes.clone())).collect()
+    }
+
+    pub(super) fn replays(&self, rng: &mut ChaCha20Rng) -> Vec<(OperatorIndex, Frame)> {
+        if self.remembered.is_empty() || !rng.random_bool(0.2) {
+            return Vec::new();
+        }
+        let Some(frame) = self.remembered.get(rng.random_range(0..self.remembered.len())) else { return Vec::new() };
+        self.cluster.peers().map(|to| (to, frame.clone())).collect()
+    }
+
+    /// The same proposal with another head: well-formed, signed, and irreconcilable with the first.
+    fn contradiction(&self, draft: &ConsensusDraft) -> Option<ConsensusDraft> {
+        if draft.draft.vote.kind != Kind::PrePrepare {
+            return None;
+        }
+        let value = draft.values.first()?;
+        let AgreedValue::Attestations(mut attestations) = ObolDialect.decode_value(draft.duty, value).ok()?;
+        for attestation in attestations.values_mut() {
+            attestation.data.beacon_block_root = Root::new([0xee; 32]);
+        }
+        let other = ObolDialect.encode_value(&AgreedValue::Attestations(attestations));
+        let mut lie = draft.clone();
+        lie.draft.vote.value = Some(other.digest);
+        lie.values.push(other);
+        Some(lie)
+    }
+
+    fn key_of_a_stranger(&self, validator: &ValidatorPubkey) -> SignatureBytes {
+        let secret = SecretKey::from_bytes(&[1; 32]).expect("one repeated is below the order");
+        let mut root = [0; 32];
+        root.iter_mut().zip(validator.as_bytes()).for_each(|(to, from)| *to = *from);
+        secret.sign(&hearth_types::SigningRoot::new(root)).to_bytes()
+    }
+
+    fn note(&mut self, outputs: &[Output]) {
+        for output in outputs {
+            if let Output::Sign(request) = output {
+                // What is signed is what was decided; remember it by its root.
+                let roots: Vec<u8> = request.votes.iter().flat_map(|(_, vote)| *vote.root.as_bytes()).collect();
+                let digest = hearth_duties::Digest(hearth_crypto::k1::keccak256(&roots));
+                let value = Value { digest, bytes: roots.into() };
+                self.decisions.entry(request.duty).or_insert(value);
+            }
+        }
+    }
+}

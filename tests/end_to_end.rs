@@ -1,0 +1,111 @@
+//! Clusters of real processes over real sockets, and the command line as a newcomer meets it.
+
+use std::process::Command;
+
+use hearth_tests::{Running, free_ports, hearth, node_commands, run, said};
+use serde_json::Value;
+
+/// Short slots: a test waits for them.
+const SLOT_MS: &str = "1500";
+
+fn demo(arguments: &[&str]) -> (bool, Value) {
+    let mut all = vec!["demo", "--json", "--slot-ms", SLOT_MS];
+    all.extend(arguments);
+    let output = run(&all);
+    let verdict = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    (output.status.success(), verdict)
+}
+
+#[test]
+fn a_demo_includes_every_attestation() {
+    let (passed, verdict) = demo(&["--slots", "6", "--validators", "3", "--slots-per-epoch", "2"]);
+    assert!(passed, "{verdict:#}");
+    assert_eq!(verdict["slashable_pairs"], 0);
+    assert_eq!(verdict["included"], verdict["duties"], "{verdict:#}");
+    assert!(verdict["first_inclusion_ms"].as_u64().is_some_and(|ms| ms < 30_000), "{verdict:#}");
+}
+
+#[test]
+fn with_one_operator_killed_nothing_is_missed() {
+    let (passed, verdict) = demo(&["--slots", "12", "--kill", "3@3-8"]);
+    assert!(passed, "{verdict:#}");
+    let missed = verdict["missed"].as_array().expect("a list");
+    assert!(missed.iter().all(|missed| missed["slot"] == "0"), "only the start may be missed: {verdict:#}");
+}
+
+#[test]
+fn with_two_operators_killed_the_cluster_stops_says_so_and_resumes() {
+    let (passed, verdict) = demo(&["--slots", "14", "--kill", "2@3-8", "--kill", "4@3-8"]);
+    assert!(passed, "{verdict:#}");
+    assert_eq!(verdict["slashable_pairs"], 0);
+    let missed = verdict["missed"].as_array().expect("a list");
+    let why = |missed: &Value| missed["why"].as_str().unwrap_or_default().to_owned();
+    assert!(missed.iter().any(|m| why(m).contains("2 operators were there, 3 are needed")), "{verdict:#}");
+    let slots = missed.iter().filter_map(|m| m["slot"].as_str()?.parse::<u64>().ok());
+    assert!(slots.max().is_some_and(|last| last < 12), "it resumes: {verdict:#}");
+}
+
+#[test]
+fn operators_killed_at_random_never_make_a_slashable_pair() {
+    let (_, verdict) = demo(&["--slots", "20", "--chaos", "11"]);
+    assert_eq!(verdict["slashable_pairs"], 0, "{verdict:#}");
+    assert!(verdict["included"].as_u64().is_some_and(|included| included > 0), "{verdict:#}");
+}
+
+#[test]
+fn a_folder_in_use_is_refused_and_a_node_stops_when_asked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cluster = folder.path().join("cluster");
+    let made = Command::new(hearth())
+        .args(["create", "cluster", "--nodes", "4", "--network", "hoodi", "--insecure-keys", "--cluster-dir"])
+        .arg(&cluster)
+        .args(["--withdrawal-addresses", "0x000000000000000000000000000000000000dEaD"])
+        .args(["--fee-recipient-addresses", "0x000000000000000000000000000000000000dEaD"])
+        .output()
+        .expect("hearth starts");
+    assert!(made.status.success(), "{}", said(&made));
+
+    // Nobody listens there: the node waits for its beacon node, with the folder taken.
+    let nowhere = format!("http://127.0.0.1:{}", free_ports(1)[0]);
+    let mut commands = node_commands(&cluster, 4, &nowhere);
+    let mut node = Running::start(commands.remove(0), &folder.path().join("node.log"));
+    let lock = cluster.join("node0/hearth.lock");
+    while !(lock.exists() && node.log().contains("waiting for the beacon node")) {
+        assert!(node.is_running(), "{}", node.log());
+        std::thread::yield_now();
+    }
+    let data_dir = cluster.join("node0").display().to_string();
+    let second = run(&["run", "--data-dir", &data_dir, "--beacon-node", &nowhere]);
+    assert!(!second.status.success());
+    assert!(said(&second).contains("already running"), "{}", said(&second));
+
+    node.terminate();
+    assert!(node.wait(), "{}", node.log());
+}
+
+#[test]
+fn wrong_input_is_answered_with_what_is_wrong() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let empty = folder.path().display().to_string();
+    let absent = folder.path().join("absent").display().to_string();
+    let garbage = folder.path().join("garbage.json");
+    std::fs::write(&garbage, "{}").expect("the folder is ours");
+    let garbage = garbage.display().to_string();
+    for (name, arguments, expected) in [
+        ("no such folder", vec!["run", "--data-dir", &absent, "--beacon-node", "http://127.0.0.1:1"], "no folder"),
+        ("no beacon node", vec!["run", "--data-dir", &empty], "--beacon-node"),
+        ("an empty folder", vec!["run", "--data-dir", &empty, "--beacon-node", "http://127.0.0.1:1"], "charon-enr-private-key"),
+        ("a peer without number", vec!["run", "--data-dir", &empty, "--peer", "127.0.0.1:1"], "NUMBER=ADDRESS"),
+        ("a lock that is none", vec!["cluster", "verify", &garbage], "garbage.json"),
+        ("a lock that is absent", vec!["cluster", "verify", &absent], "absent"),
+        ("too few operators", vec!["create", "cluster", "--nodes", "2"], "nodes"),
+        ("an absence that is none", vec!["demo", "--kill", "x"], "OPERATOR@SLOT"),
+        ("a stranger is killed", vec!["demo", "--kill", "9@1"], "4 operators"),
+        ("an unknown word", vec!["fly"], "fly"),
+    ] {
+        let output = run(&arguments);
+        assert!(!output.status.success(), "{name}: {}", said(&output));
+        assert!(said(&output).contains(expected), "{name} should mention `{expected}`: {}", said(&output));
+        assert!(!said(&output).contains("panicked"), "{name}: {}", said(&output));
+    }
+}

@@ -1,0 +1,165 @@
+//! Runs the benchmarks and holds each median against its limit, as a ratio.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::steps::{cargo, say};
+
+/// Packages with benchmarks.
+const PACKAGES: &[&str] = &["hearth-crypto", "hearth-qbft", "hearth-slashing"];
+
+/// What the design holds possible on one core, in microseconds, by path. Source: docs/benchmarks.md.
+const LIMITS: &[(&str, f64)] = &[
+    ("crypto/sign", 300.0),
+    ("crypto/verify_one", 900.0),
+    ("crypto/read_signature", 63.0),
+    ("crypto/batch_verify/4", 1_300.0),
+    ("crypto/batch_verify/16", 2_200.0),
+    ("crypto/batch_verify/64", 4_800.0),
+    ("crypto/batch_verify/256", 19_500.0),
+    ("crypto/recombine_3_of_4/[1, 2, 3]", 200.0),
+    ("crypto/recombine_3_of_4/[1, 2, 4]", 200.0),
+    ("crypto/recombine_5_of_7/[1, 2, 3, 4, 5]", 210.0),
+    ("crypto/recombine_5_of_7/[1, 2, 3, 4, 7]", 210.0),
+    ("crypto/complete_slot_of_4/1", 1_300.0),
+    ("crypto/complete_slot_of_4/31", 16_000.0),
+    ("crypto/complete_slot_of_4/94", 48_000.0),
+    ("crypto/complete_slot_of_4_whole_weights/1", 1_300.0),
+    ("crypto/complete_slot_of_4_whole_weights/31", 16_000.0),
+    ("crypto/complete_slot_of_4_whole_weights/94", 48_000.0),
+    ("slashing/check_and_record_on_an_empty_database/1", 270.0),
+    ("slashing/check_and_record_on_an_empty_database/100", 1_100.0),
+    ("slashing/check_and_record_on_an_empty_database/1000", 4_000.0),
+    ("slashing/check_and_record_on_an_empty_database/3000", 20_000.0),
+    ("slashing/check_and_record_after_a_year/1", 270.0),
+    ("slashing/check_and_record_after_a_year/100", 1_100.0),
+    ("slashing/check_and_record_after_a_year/1000", 4_000.0),
+    ("slashing/check_and_record_after_a_year/3000", 20_000.0),
+];
+
+/// One measured median.
+struct Figure {
+    path: String,
+    median_us: f64,
+}
+
+/// What a cluster of four release nodes on loopback may take: figure of the demo's verdict, and limit.
+const CLUSTER: &[(&str, &str, f64)] = &[
+    ("cluster of 4: due to decided, p50", "/decide_ms/p50", 50_000.0),
+    ("cluster of 4: due to whole signature, p50", "/complete_ms/p50", 50_000.0),
+    ("cluster of 4: due to beacon node's answer, p50", "/submit_ms/p50", 50_000.0),
+    ("cluster of 4: due to beacon node's answer, p99", "/submit_ms/p99", 1_000_000.0),
+];
+/// MiB that a node may hold.
+const MEMORY_MIB: u64 = 60;
+
+/// Measures, then prints a table.
+pub(crate) fn run(filter: &str) -> Result<()> {
+    let mut figures = Vec::new();
+    for package in PACKAGES {
+        say(&format!("measuring {package} ..."));
+        let mut command = cargo(["bench", "--quiet", "--package", package, "--", filter]);
+        let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo bench")?;
+        if !output.status.success() {
+            bail!("the benchmarks of {package} failed; to see them: cargo bench --package {package}");
+        }
+        figures.extend(parse(package, &String::from_utf8_lossy(&output.stdout)));
+    }
+    let cluster = if filter.is_empty() { Some(cluster()?) } else { None };
+    say("\n| benchmark | median | limit | median / limit |\n| --- | ---: | ---: | ---: |");
+    for Figure { path, median_us } in &figures {
+        let limit = LIMITS.iter().find(|(of, _)| path == of).map(|(_, limit)| *limit);
+        let (shown, ratio) = match limit {
+            Some(limit) => (shown(limit), format!("{:.2}", median_us / limit)),
+            None => ("–".into(), "–".into()),
+        };
+        say(&format!("| {path} | {} | {shown} | {ratio} |", self::shown(*median_us)));
+    }
+    let Some(verdict) = cluster else { return Ok(()) };
+    for (name, pointer, limit_us) in CLUSTER {
+        let us = verdict.pointer(pointer).and_then(Value::as_f64).context("the demo's verdict lacks a figure")? * 1e3;
+        say(&format!("| {name} | {} | {} | {:.2} |", shown(us), shown(*limit_us), us / limit_us));
+    }
+    if let Some(mib) = verdict["memory_mib"].as_u64() {
+        say(&format!("| largest node, resident | {mib} MiB | {MEMORY_MIB} MiB | {:.2} |", mib as f64 / MEMORY_MIB as f64));
+    }
+    Ok(())
+}
+
+/// Four release nodes over real sockets, as a whole.
+fn cluster() -> Result<Value> {
+    say("measuring a cluster of four release nodes on loopback ...");
+    let demo = ["run", "--release", "--quiet", "--package", "hearth-cli", "--", "demo", "--json"];
+    let mut command = cargo(demo);
+    command.args(["--slots", "40", "--slot-ms", "1000", "--validators", "1"]);
+    let output = command.stderr(Stdio::inherit()).output().context("cannot start the demo")?;
+    if !output.status.success() {
+        bail!("the demo missed duties: {}", String::from_utf8_lossy(&output.stdout));
+    }
+    serde_json::from_slice(&output.stdout).context("the demo's verdict is not JSON")
+}
+
+/// Reads divan's tree: a line a benchmark, indented by its group; the third column is the median.
+fn parse(package: &str, text: &str) -> Vec<Figure> {
+    let mut groups: Vec<(usize, String)> = Vec::new();
+    let mut figures = Vec::new();
+    for line in text.lines() {
+        let Some(start) = line.find(|c: char| c.is_alphanumeric()) else { continue };
+        // A list as an argument begins with its bracket.
+        let start = if line.get(..start).is_some_and(|before| before.ends_with('[')) { start - 1 } else { start };
+        let (before, content) = line.split_at(start);
+        let depth = before.chars().count();
+        let mut columns = content.split('│').map(str::trim);
+        let Some(first) = columns.next() else { continue };
+        // A name may hold single spaces; the figures are further away.
+        let name = first.split("  ").next().unwrap_or_default().to_owned();
+        groups.retain(|(at, _)| *at < depth);
+        groups.push((depth, name));
+        if let Some(median_us) = columns.nth(1).and_then(micros) {
+            let path = groups.iter().skip(1).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join("/");
+            figures.push(Figure { path: format!("{}/{path}", package.trim_start_matches("hearth-")), median_us });
+        }
+    }
+    figures
+}
+
+fn micros(column: &str) -> Option<f64> {
+    let (number, unit) = column.split_once(' ')?;
+    let scale = match unit {
+        "ns" => 1e-3,
+        "µs" => 1.0,
+        "ms" => 1e3,
+        "s" => 1e6,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * scale)
+}
+
+fn shown(us: f64) -> String {
+    match us {
+        us if us < 1.0 => format!("{:.0} ns", us * 1e3),
+        us if us < 1e3 => format!("{us:.1} µs"),
+        us if us < 1e6 => format!("{:.2} ms", us / 1e3),
+        us => format!("{:.2} s", us / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_read_from_a_tree_of_groups_and_arguments() {
+        let text = "Timer precision: 10 ns\n\
+            crypto            fastest       │ slowest       │ median        │ mean          │ samples │ iters\n\
+            ├─ sign           280 µs        │ 401.9 µs      │ 291.5 µs      │ 295.1 µs      │ 100     │ 100\n\
+            ╰─ batch                        │               │               │               │         │\n\
+            \u{20}\u{20} ├─ 4           1.2 ms        │ 1.9 ms        │ 1.3 ms        │ 1.31 ms       │ 100     │ 100\n\
+            \u{20}\u{20} ╰─ [1, 2]      13 µs         │ 19 µs         │ 14 µs         │ 14.1 µs       │ 100     │ 100\n";
+        let figures = parse("hearth-crypto", text);
+        let seen: Vec<(&str, f64)> = figures.iter().map(|f| (f.path.as_str(), f.median_us)).collect();
+        assert_eq!(seen, [("crypto/sign", 291.5), ("crypto/batch/4", 1300.0), ("crypto/batch/[1, 2]", 14.0)]);
+    }
+}

@@ -1,0 +1,120 @@
+//! `cargo xtask …`: set up, run, test and measure Hearth, the same way on every system.
+
+mod bench;
+mod prepare;
+mod steps;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use steps::{Runner, cargo};
+
+/// Everything a developer of Hearth does, one command each.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check what this machine has, and install what is missing (Debian and Ubuntu; elsewhere it says what to install).
+    Setup,
+    /// See Hearth at work: four operators keep one validator attesting on an embedded chain.
+    ///
+    /// With a terminal this is a live view; without one it runs a few slots, prints a line each and the verdict.
+    Run {
+        /// Everything after `--` goes to `hearth demo`.
+        #[arg(last = true)]
+        demo: Vec<String>,
+    },
+    /// Everything that must hold: format, lints, fences, tests of every kind, documentation. This is what CI runs.
+    Test {
+        /// Leave out the test against the real consensus client.
+        #[arg(long)]
+        no_devnet: bool,
+    },
+    /// Measure, and hold each figure against its limit.
+    Bench {
+        /// Only benchmarks whose name contains this.
+        #[arg(default_value = "")]
+        filter: String,
+    },
+    /// A cluster of four attests on a chain of a real consensus client (Lodestar).
+    Devnet {
+        /// Forks to run, one chain each.
+        #[arg(long, value_delimiter = ',', default_value = "electra,fulu")]
+        forks: Vec<String>,
+        /// Use this beacon node instead of starting one. Needs --keys.
+        #[arg(long, requires = "keys")]
+        beacon_node: Option<String>,
+        /// Keystores (`*.json` with `*.txt` passwords) of a validator that is active on that chain.
+        #[arg(long, requires = "beacon_node")]
+        keys: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match perform(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            steps::say(&format!("\n{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    match task {
+        Task::Setup => {
+            prepare::check(prepare::Need::Everything)?;
+            steps::say("This machine has what Hearth needs. Next: cargo xtask run");
+        }
+        Task::Run { demo } => {
+            prepare::check(prepare::Need::Rust)?;
+            Runner::new(1).step("Building hearth", cargo(["build", "--package", "hearth-cli"]))?;
+            let mut command = cargo(["run", "--quiet", "--package", "hearth-cli", "--", "demo"]);
+            command.args(demo);
+            steps::hand_over(command)?;
+        }
+        Task::Test { no_devnet } => test(no_devnet)?,
+        Task::Bench { filter } => bench::run(&filter)?,
+        Task::Devnet { forks, beacon_node, keys } => {
+            prepare::check(prepare::Need::Everything)?;
+            let mut runner = Runner::new(2);
+            runner.step("Building hearth", cargo(["build", "--package", "hearth-cli"]))?;
+            let mut command = cargo(["test", "--package", "hearth-tests", "--test", "devnet", "--", "--nocapture"]);
+            command.env("HEARTH_DEVNET_FORKS", forks.join(","));
+            if let (Some(url), Some(keys)) = (beacon_node, keys) {
+                command.env("HEARTH_DEVNET_BEACON_NODE", url).env("HEARTH_DEVNET_KEYS", keys);
+            }
+            runner.step("A cluster on a real consensus client", command)?;
+            steps::say("The cluster's attestations were found in later blocks of the chain.");
+        }
+    }
+    Ok(())
+}
+
+fn test(no_devnet: bool) -> Result<()> {
+    prepare::check(prepare::Need::Everything)?;
+    let mut runner = Runner::new(7);
+    runner.step("Format", cargo(["fmt", "--all", "--check"]))?;
+    runner.step("Building everything", cargo(["build", "--workspace", "--all-targets"]))?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    runner.step("Lints", cargo(lints))?;
+    runner.step("Fences", cargo(["test", "--package", "hearth-tests", "--test", "architecture"]))?;
+    let mut tests = cargo(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+    if no_devnet {
+        tests.env("HEARTH_DEVNET_FORKS", "");
+    }
+    runner.step("Tests", tests)?;
+    runner.step("Examples in the documentation", cargo(["test", "--workspace", "--doc"]))?;
+    let mut docs = cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    docs.env("RUSTDOCFLAGS", "--deny warnings");
+    runner.step("Documentation", docs)?;
+    runner.finish("Everything that must hold, holds.");
+    Ok(())
+}
