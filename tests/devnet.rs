@@ -7,23 +7,27 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use hearth_beacon::{BeaconNode, BeaconNodes, BlockId, NodeUrl, Patience, connect};
+use hearth_beacon::{BeaconNode, BeaconNodes, BlockId, Committee, NodeUrl, Patience, connect};
 use hearth_tests::{Running, free_ports, hearth, node_commands, said, workspace};
 use hearth_types::{ChainSpec, Epoch, Slot, ValidatorIndex, ValidatorPubkey};
 use tokio::time::{Instant, sleep_until};
 
 /// Validators that the cluster shares; of the others, enough to finalise.
-const OURS: usize = 3;
-const OTHERS: usize = 13;
-const SLOT_MS: u64 = 1_500;
+const OURS: usize = 5;
+const OTHERS: usize = 11;
+/// As short as the protocol's round timer allows: a round without leader costs a second, and the vote must still be there
+/// when aggregates are made, two thirds into the slot.
+const SLOT_MS: u64 = 4_000;
 /// Epochs in which every vote of ours must be on chain.
-const EPOCHS: u64 = 4;
+const EPOCHS: u64 = 2;
 /// Seconds until genesis: the nodes are up by then.
 const GENESIS_DELAY_S: u64 = 14;
 /// The devnet's own fork version, on no real network.
 const FORK_VERSION: &str = "0x00de7e57";
+/// The judge may wait; the nodes may not.
+const PATIENCE: Patience = Patience { query: Duration::from_secs(20), submit: Duration::from_secs(20) };
 /// Blocks in which a vote may be included after its slot.
-const INCLUSION_BLOCKS: u64 = 4;
+const INCLUSION_BLOCKS: u64 = 3;
 
 /// Which chains to run: from electra into fulu in one run, or each fork for itself with `HEARTH_DEVNET_FORKS=electra,fulu`.
 fn forks() -> Vec<Vec<String>> {
@@ -102,12 +106,12 @@ async fn on_a_foreign_chain(url: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cluster = folder.path().join("cluster");
     let node: NodeUrl = url.parse().expect("HEARTH_DEVNET_BEACON_NODE is a URL");
-    let node = BeaconNode::new(node, Patience::default()).expect("a node on loopback needs no trust");
+    let node = BeaconNode::new(node, PATIENCE).expect("a node on loopback needs no trust");
     let version = node.genesis().await.expect("the beacon node answers").genesis_fork_version.to_string();
     create_with(&cluster, &version, &["--split-existing-keys", "--split-keys-dir", &keys]);
     let pubkeys = pubkeys(&cluster);
     let nodes = [url.parse().expect("checked above")];
-    let (beacon, spec) = connect(&nodes, Patience::default(), |_| {}).await.expect("it answered before");
+    let (beacon, spec) = connect(&nodes, PATIENCE, |_| {}).await.expect("it answered before");
     attest(&cluster, url, &beacon, &spec, &pubkeys, EPOCHS).await;
 }
 
@@ -142,7 +146,7 @@ fn pubkeys(cluster: &Path) -> Vec<ValidatorPubkey> {
 
 async fn reach(url: &str, chain: &mut Running) -> (BeaconNodes, ChainSpec) {
     let nodes = [url.parse().expect("a URL of our own making")];
-    let connected = connect(&nodes, Patience::default(), |_| {});
+    let connected = connect(&nodes, PATIENCE, |_| {});
     match tokio::time::timeout(Duration::from_secs(90), connected).await {
         Ok(connected) => connected.expect("one node agrees with itself"),
         Err(_) => panic!("the chain did not start:\n{}", chain.log()),
@@ -171,13 +175,20 @@ async fn attest(
     let half = spec.first_slot(first.saturating_add(epochs / 2));
     let last = spec.first_slot(first.saturating_add(epochs)).saturating_sub(1);
 
-    sleep_until(moment(spec, half, SLOT_MS / 2)).await;
-    println!("slot {half}: operator 4 loses power");
-    nodes.last_mut().expect("there are four").kill();
-    sleep_until(moment(spec, last.saturating_add(INCLUSION_BLOCKS), SLOT_MS / 2)).await;
-
-    let votes = expected(url, spec, pubkeys, first, epochs).await;
-    let included = on_chain(beacon, spec, first, last.saturating_add(INCLUSION_BLOCKS)).await;
+    let mut watch = Watch::new(url, beacon, spec, pubkeys).await;
+    for slot in (spec.first_slot(first).get()..=last.get() + INCLUSION_BLOCKS).map(Slot::new) {
+        // Late enough for the slot's block, and for the duties of its epoch.
+        sleep_until(moment(spec, slot, spec.slot_ms() * 3 / 4)).await;
+        if slot == half {
+            println!("slot {half}: operator 4 loses power");
+            nodes.last_mut().expect("there are four").kill();
+        }
+        if slot <= last {
+            watch.note_duties(spec.epoch_of(slot)).await;
+        }
+        watch.note_block(slot).await;
+    }
+    let Watch { votes, included, .. } = watch;
     println!("  slot  validator  fork     included");
     let mut missing = BTreeSet::new();
     for (slot, validator) in &votes {
@@ -189,9 +200,15 @@ async fn attest(
             missing.insert((*slot, *validator));
         }
     }
-    let logs: Vec<String> = nodes.iter().map(Running::log).collect();
-    let tail = |log: &String| log.lines().rev().take(30).map(str::to_owned).collect::<Vec<_>>().join("\n");
-    assert!(missing.is_empty(), "not on chain: {missing:?}\n{}", logs.iter().map(tail).collect::<String>());
+    for (slot, _) in &missing {
+        let (event, log) = (format!("\"slot\":\"{slot}\""), format!("duty={slot}/"));
+        for (number, node) in (1..).zip(&nodes) {
+            let text = node.log();
+            let about = text.lines().filter(|line| line.contains(&event) || line.contains(&log));
+            about.for_each(|line| println!("  operator {number}: {line}"));
+        }
+    }
+    assert!(missing.is_empty(), "not on chain: {missing:?}");
     assert_eq!(votes.len(), pubkeys.len() * usize::try_from(epochs).expect("a few"), "every validator, every epoch");
 
     for node in nodes.iter_mut().take(3) {
@@ -206,47 +223,49 @@ fn moment(spec: &ChainSpec, slot: Slot, into_ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(at.millis_since(hearth_sim::http::now()))
 }
 
-/// When our validators had to attest, by the chain's own account.
-async fn expected(
-    url: &str,
-    spec: &ChainSpec,
-    pubkeys: &[ValidatorPubkey],
-    first: Epoch,
-    epochs: u64,
-) -> BTreeSet<(Slot, ValidatorIndex)> {
-    let url = url.parse().expect("used before");
-    let node = BeaconNode::new(url, Patience::default()).expect("used before");
-    let records = node.validators(pubkeys).await.expect("the chain knows its validators");
-    let indexes: Vec<ValidatorIndex> = records.iter().map(|record| record.index).collect();
-    let mut votes = BTreeSet::new();
-    for epoch in first.get()..first.get() + epochs {
-        let duties = node.attester_duties(spec, Epoch::new(epoch), &indexes).await.expect("past duties stay known");
-        votes.extend(duties.iter().map(|duty| (duty.slot, duty.validator_index)));
-    }
-    votes
+/// What the chain says, noted while it says it: a client forgets old duties.
+struct Watch<'a> {
+    node: BeaconNode,
+    beacon: &'a BeaconNodes,
+    spec: &'a ChainSpec,
+    ours: Vec<ValidatorIndex>,
+    epochs: BTreeSet<Epoch>,
+    committees: BTreeMap<Slot, Vec<Committee>>,
+    /// When our validators had to attest.
+    votes: BTreeSet<(Slot, ValidatorIndex)>,
+    /// Every vote in a block, and that block.
+    included: BTreeMap<(Slot, ValidatorIndex), Slot>,
 }
 
-/// Every vote in the blocks from `first` to `last`, and the block that holds it.
-async fn on_chain(
-    beacon: &BeaconNodes,
-    spec: &ChainSpec,
-    first: Epoch,
-    last: Slot,
-) -> BTreeMap<(Slot, ValidatorIndex), Slot> {
-    let mut votes = BTreeMap::new();
-    let mut committees = BTreeMap::new();
-    for slot in (spec.first_slot(first).get()..=last.get()).map(Slot::new) {
-        let Some(block) = beacon.block(BlockId::Slot(slot)).await.expect("the beacon node answers") else { continue };
-        for attestation in &block.attestations {
+impl<'a> Watch<'a> {
+    async fn new(url: &str, beacon: &'a BeaconNodes, spec: &'a ChainSpec, pubkeys: &[ValidatorPubkey]) -> Self {
+        let node = url.parse().expect("a URL that was used before");
+        let node = BeaconNode::new(node, PATIENCE).expect("a node on loopback needs no trust");
+        let records = node.validators(pubkeys).await.expect("the chain knows its validators");
+        let ours = records.iter().map(|record| record.index).collect();
+        let (epochs, votes) = (BTreeSet::new(), BTreeSet::new());
+        Self { node, beacon, spec, ours, epochs, committees: BTreeMap::new(), votes, included: BTreeMap::new() }
+    }
+
+    async fn note_duties(&mut self, epoch: Epoch) {
+        if self.epochs.insert(epoch) {
+            let duties = self.node.attester_duties(self.spec, epoch, &self.ours).await;
+            let duties = duties.expect("duties of this epoch are known");
+            self.votes.extend(duties.iter().map(|duty| (duty.slot, duty.validator_index)));
+        }
+    }
+
+    async fn note_block(&mut self, slot: Slot) {
+        let committees = self.beacon.committees(slot).await.expect("committees of this slot are known");
+        self.committees.insert(slot, committees);
+        let block = self.beacon.block(BlockId::Slot(slot)).await.expect("the beacon node answers");
+        for attestation in block.iter().flat_map(|block| &block.attestations) {
             let voted = attestation.data.slot;
-            if let std::collections::btree_map::Entry::Vacant(entry) = committees.entry(voted) {
-                entry.insert(beacon.committees(voted).await.expect("committees of a recent slot are known"));
-            }
-            let of_slot = committees.get(&voted).expect("just looked up");
-            for validator in attestation.attesters(of_slot).expect("the bits fit the committees") {
-                votes.entry((voted, validator)).or_insert(block.slot);
+            // Votes of slots before the watch began are not ours to judge.
+            let Some(committees) = self.committees.get(&voted) else { continue };
+            for validator in attestation.attesters(committees).expect("the bits fit the committees") {
+                self.included.entry((voted, validator)).or_insert(slot);
             }
         }
     }
-    votes
 }

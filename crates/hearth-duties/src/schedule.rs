@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hearth_types::{AttesterDuty, ChainSpec, Epoch, Slot, ValidatorIndex, ValidatorPubkey};
+use hearth_types::{AttesterDuty, ChainSpec, Duty, DutyKind, Epoch, Slot, ValidatorIndex, ValidatorPubkey};
 
 use crate::{ChainQuery, Cluster, ValidatorRecord};
 
@@ -85,9 +85,9 @@ impl Schedule {
         self.resolved.insert(epoch);
     }
 
-    /// The duties of `slot`; `None` if no validator of the cluster attests in it.
-    pub(crate) fn of_slot(&self, slot: Slot) -> Option<&Definitions> {
-        self.duties.get(&slot)
+    /// Whose duty it is; `None` if no validator of the cluster has it.
+    pub(crate) fn definitions(&self, duty: Duty) -> Option<&Definitions> {
+        self.duties.get(&duty.slot).filter(|_| duty.kind == DutyKind::Attester)
     }
 
     /// Whether any validator of the cluster has duties at all.

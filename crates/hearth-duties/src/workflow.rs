@@ -212,7 +212,7 @@ impl<D: Dialect> Workflow<D> {
     /// Plans the duties of the slot under way. Being reminded of one twice does no harm.
     fn plan(&self, out: &mut Vec<Output>) {
         let duty = Duty::attester(self.now);
-        if self.schedule.of_slot(duty.slot).is_some() && !self.begun.contains(&duty) {
+        if self.schedule.definitions(duty).is_some() && !self.begun.contains(&duty) {
             out.push(Output::SetAlarm { at: self.spec.attestation_due(duty.slot), alarm: Alarm::Due(duty) });
         }
     }
@@ -254,7 +254,7 @@ impl<D: Dialect> Workflow<D> {
     // Agree.
 
     fn begin(&mut self, now: UnixMillis, duty: Duty, out: &mut Vec<Output>) {
-        let Some(definitions) = self.schedule.of_slot(duty.slot).cloned() else { return };
+        let Some(definitions) = self.schedule.definitions(duty).cloned() else { return };
         let due = self.spec.attestation_due(duty.slot);
         let deadline = self.dialect.duty_deadline(&self.spec, duty).unwrap_or(due);
         // A machine that slept wakes to alarms of long ago.

@@ -1,7 +1,7 @@
 //! Obol's dialect: cluster files and hashes, ENR, protobuf messages, leader and timer rules. Pure.
 //!
-//! Knows no socket, no key share and no folder: bytes and text in, checked values out. What comes from a peer or
-//! a file is refused with an error that names the rule it broke.
+//! Knows no socket and no folder, and keeps no key: bytes and text in, checked values out. (Dealing makes key shares and
+//! hands them to the caller.) What comes from a peer or a file is refused with an error that names the rule it broke.
 //!
 //! Source: `obol-cluster.md`, `obol-duties.md`, `obol-p2p.md` of the protocol specification.
 

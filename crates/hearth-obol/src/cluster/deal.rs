@@ -11,7 +11,8 @@ use hearth_types::{Gwei, SigningRoot, Threshold};
 use rand::CryptoRng;
 
 use super::Version;
-use super::deposit::{DepositFile, amounts_to_sign, deposit_files, withdrawal_credentials};
+use super::deposit::{DepositFile, amounts_to_sign, files_of_signed, withdrawal_credentials};
+use super::finding::{Check, Finding, Outcome, VerifyError};
 use super::hash::Unhashable;
 use super::model::{Definition, Deposit, DistributedValidator, Lock, OperatorEntry, Registration};
 use super::network::{Network, Networks};
@@ -76,9 +77,14 @@ pub fn deal_definition(
 
     let lock_json = lock.to_json()?;
     let lock = lock.verify(&networks).map_err(PlanError::SelfCheck)?;
+    // In a lock of others a bad deposit is worth a warning. In one's own it is a reason to stop.
+    let bad_deposit = lock.warnings().iter().find(|finding| finding.check == Check::Deposits);
+    if let Some(Finding { check, outcome: Outcome::Warning(problem) }) = bad_deposit {
+        return Err(PlanError::SelfCheck(VerifyError::Failed { check: *check, problem: problem.clone() }));
+    }
     let deposits: Vec<Deposit> =
         lock.lock().validators.iter().flat_map(|validator| validator.deposits.iter().cloned()).collect();
-    Ok(Dealt { lock, lock_json, shares: by_node(shares), deposits: deposit_files(&deposits, network)? })
+    Ok(Dealt { lock, lock_json, shares: by_node(shares), deposits: files_of_signed(&deposits, network)? })
 }
 
 /// The number of operators, if every party is there once.

@@ -15,7 +15,8 @@ use super::MAX_VALIDATORS;
 use super::merkle::{Leaves, Oversize};
 use super::model::Deposit;
 use super::network::Network;
-use super::read::{Bounded, ParseError, parse};
+use super::read::ParseError;
+use super::shape::{Bounded, Object, parse};
 use super::write::{Json, text};
 
 const ETH: u64 = 1_000_000_000;
@@ -163,6 +164,17 @@ pub enum DepositFileError {
 /// The files with all these deposits, by ascending amount. Every signature is checked first: a deposit with a wrong
 /// one is lost money.
 pub fn deposit_files(deposits: &[Deposit], network: &Network) -> Result<Vec<DepositFile>, DepositFileError> {
+    if let Some(unsigned) = deposits.iter().find(|deposit| !deposit.is_signed(network.fork_version)) {
+        return Err(DepositFileError::Signature(hex::encode(&unsigned.public_key)));
+    }
+    files_of_signed(deposits, network)
+}
+
+/// As [`deposit_files`], for deposits whose signatures were checked.
+pub(super) fn files_of_signed(
+    deposits: &[Deposit],
+    network: &Network,
+) -> Result<Vec<DepositFile>, DepositFileError> {
     let mut by_amount: BTreeMap<Gwei, Vec<&Deposit>> = BTreeMap::new();
     for deposit in deposits {
         by_amount.entry(deposit.amount).or_default().push(deposit);
@@ -180,9 +192,12 @@ pub fn deposit_files(deposits: &[Deposit], network: &Network) -> Result<Vec<Depo
 
 /// Reads such a file and checks every root and signature in it.
 pub fn read_deposit_file(json: &[u8], network: &Network) -> Result<Vec<Deposit>, DepositFileError> {
-    let entries: Bounded<RawEntry, MAX_VALIDATORS> = parse(json)?;
-    let deposits =
-        entries.0.into_iter().map(|entry| entry.into_deposit(network)).collect::<Result<Vec<_>, _>>()?;
+    let entries: Bounded<Object<RawEntry>, MAX_VALIDATORS> = parse(json)?;
+    let deposits = entries
+        .0
+        .into_iter()
+        .map(|Object(entry)| entry.into_deposit(network))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut amounts = deposits.iter().map(|deposit| deposit.amount);
     let first = amounts.next();
     if amounts.any(|amount| Some(amount) != first) {
@@ -203,10 +218,8 @@ pub fn file_name(amount: Gwei) -> String {
 
 fn entry<'a>(deposit: &Deposit, network: &'a Network) -> Result<Json<'a>, DepositFileError> {
     let pubkey = hex::encode(&deposit.public_key);
-    let (Ok(message_root), Ok(data_root), true) =
-        (deposit.message_root(), deposit.data_root(), deposit.is_signed(network.fork_version))
-    else {
-        return Err(DepositFileError::Signature(pubkey));
+    let (Ok(message_root), Ok(data_root)) = (deposit.message_root(), deposit.data_root()) else {
+        return Err(DepositFileError::Roots(pubkey));
     };
     let made = |bytes: &[u8]| Json::Made(hex::encode(bytes));
     Ok(Json::Object(vec![

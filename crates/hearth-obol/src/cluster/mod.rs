@@ -6,9 +6,9 @@
 //!
 //! ```text
 //! model         what the files say
-//! read, write   JSON; one table of keys per object for all versions
+//! read, shape, write   JSON; one table of keys per object for all versions
 //! hash, merkle  the three hashes; one table of leaves for all versions
-//! wallet, eip712, verify   every signature
+//! wallet, eip712, verify   every signature; finding says what came of it
 //! usable        a lock to act on
 //! plan, deal    a trusted dealer's new cluster
 //! deposit, registration    what validators sign before they start
@@ -20,6 +20,7 @@
 mod deal;
 mod deposit;
 mod eip712;
+mod finding;
 mod hash;
 mod merkle;
 mod model;
@@ -27,6 +28,7 @@ mod network;
 mod plan;
 mod read;
 mod registration;
+mod shape;
 #[cfg(test)]
 #[path = "../../tests/cluster/vectors.rs"]
 mod testing;
@@ -43,6 +45,7 @@ pub use deposit::{
     read_deposit_file, withdrawal_credentials,
 };
 pub use eip712::WalletMessage;
+pub use finding::{Check, Finding, Outcome, Problem, VerifyError};
 pub use hash::Unhashable;
 pub use merkle::Oversize;
 pub use model::{
@@ -54,12 +57,15 @@ pub use read::ParseError;
 pub use registration::DEFAULT_GAS_LIMIT;
 pub use threshold::threshold_warning;
 pub use usable::{AcceptedUnverified, Operator, Unusable, UsableLock, VerifiedLock};
-pub use verify::{Check, Finding, Outcome, Problem, VerifyError};
 pub use version::Version;
 pub use wallet::{Signatory, WalletProblem};
 
 /// Bytes of the longest file that is read. A validator takes about 3,000.
 pub const MAX_FILE_BYTES: usize = 64 << 20;
+/// Depth to which lists and objects may be nested in a file. Real ones reach 6.
+pub const MAX_NESTING: usize = 32;
+/// Values in a file: entries of lists and objects. Real ones take about a hundred bytes each.
+pub const MAX_VALUES: usize = 1 << 20;
 /// Operators that a file may list. Only 254 can have a share.
 pub const MAX_OPERATORS: usize = 256;
 /// Validators that a file may list.

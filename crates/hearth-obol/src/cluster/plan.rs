@@ -8,10 +8,10 @@ use rand::CryptoRng;
 use thiserror::Error;
 
 use super::deposit::{AmountError, DepositFileError, check_amounts};
+use super::finding::VerifyError;
 use super::hash::Unhashable;
 use super::model::{Addresses, Creator, Definition, OperatorEntry};
 use super::network::Network;
-use super::verify::VerifyError;
 use super::{MAX_DEPOSIT_AMOUNTS, MAX_VALIDATORS, Version};
 
 /// Fewest operators of a new cluster.

@@ -1,23 +1,22 @@
 //! From JSON text to the model. What a version does not have is ignored, as other readers do.
 //!
-//! Bounds: [`MAX_FILE_BYTES`], [`MAX_OPERATORS`], [`MAX_VALIDATORS`], [`MAX_DEPOSIT_AMOUNTS`] and, for nesting, 128.
-//! Memory stays below ten times the file. Lengths of keys, hashes and signatures are judged by the hashes and checks,
-//! not here.
+//! Bounds: [`MAX_FILE_BYTES`], [`MAX_NESTING`], [`MAX_VALUES`], [`MAX_OPERATORS`], [`MAX_VALIDATORS`],
+//! [`MAX_DEPOSIT_AMOUNTS`]. Reading takes some times the file in memory, and less than half a gigabyte. Lengths of keys,
+//! hashes and signatures are judged by the hashes and checks, not here.
 //! Source: `obol-cluster.md` 2, 15.
-
-use std::fmt;
-use std::marker::PhantomData;
 
 use hearth_types::Gwei;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use thiserror::Error;
 
 use super::deposit::{AmountError, check_amounts};
 use super::model::{
     Addresses, Creator, Definition, Deposit, DistributedValidator, Lock, OperatorEntry, Registration,
 };
-use super::{MAX_DEPOSIT_AMOUNTS, MAX_FILE_BYTES, MAX_OPERATORS, MAX_VALIDATORS, Version};
+use super::shape::{Bounded, Object, Texts, parse};
+use super::{
+    MAX_DEPOSIT_AMOUNTS, MAX_FILE_BYTES, MAX_NESTING, MAX_OPERATORS, MAX_VALIDATORS, MAX_VALUES, Version,
+};
 
 /// Why a text is not a definition or a lock.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
@@ -28,6 +27,12 @@ pub enum ParseError {
         /// Its length.
         bytes: usize,
     },
+    /// Nested deeper than [`MAX_NESTING`].
+    #[error("lists and objects are nested more than {MAX_NESTING} deep")]
+    TooDeep,
+    /// More than [`MAX_VALUES`] values.
+    #[error("the file has more than {MAX_VALUES} values")]
+    TooMany,
     /// Not JSON, a field of the wrong type, a field that appears twice, or a list that is too long.
     #[error("line {line}, column {column}: {message}")]
     Json {
@@ -66,40 +71,23 @@ pub enum ParseError {
 impl Definition {
     /// Reads a `cluster-definition.json`. Hashes and signatures are not checked.
     pub fn from_json(json: &[u8]) -> Result<Self, ParseError> {
-        parse::<RawDefinition>(json)?.into_definition()
+        parse::<Object<RawDefinition>>(json)?.0.into_definition()
     }
 }
 
 impl Lock {
     /// Reads a `cluster-lock.json`. Hashes and signatures are not checked.
     pub fn from_json(json: &[u8]) -> Result<Self, ParseError> {
-        parse::<RawLock>(json)?.into_lock()
+        parse::<Object<RawLock>>(json)?.0.into_lock()
     }
-}
-
-pub(super) fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, ParseError> {
-    if json.len() > MAX_FILE_BYTES {
-        return Err(ParseError::TooLarge { bytes: json.len() });
-    }
-    serde_json::from_slice(json).map_err(|error| {
-        let text = error.to_string();
-        // The position is told separately.
-        let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-        ParseError::Json {
-            line: error.line(),
-            column: error.column(),
-            // A wrong value is repeated in the message, and may be as long as the file.
-            message: message.chars().take(200).collect(),
-        }
-    })
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawDefinition {
     name: Option<String>,
-    creator: Option<RawCreator>,
-    operators: Option<Bounded<RawOperator, MAX_OPERATORS>>,
+    creator: Option<Object<RawCreator>>,
+    operators: Option<Bounded<Object<RawOperator>, MAX_OPERATORS>>,
     uuid: Option<String>,
     version: Option<String>,
     timestamp: Option<String>,
@@ -107,7 +95,7 @@ struct RawDefinition {
     threshold: Option<u64>,
     fee_recipient_address: Option<String>,
     withdrawal_address: Option<String>,
-    validators: Option<Bounded<RawAddresses, MAX_VALIDATORS>>,
+    validators: Option<Bounded<Object<RawAddresses>, MAX_VALIDATORS>>,
     dkg_algorithm: Option<String>,
     fork_version: Option<String>,
     deposit_amounts: Option<Bounded<String, MAX_DEPOSIT_AMOUNTS>>,
@@ -145,22 +133,22 @@ struct RawAddresses {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawLock {
-    cluster_definition: Option<RawDefinition>,
-    distributed_validators: Option<Bounded<RawValidator, MAX_VALIDATORS>>,
+    cluster_definition: Option<Object<RawDefinition>>,
+    distributed_validators: Option<Bounded<Object<RawValidator>, MAX_VALIDATORS>>,
     signature_aggregate: Option<String>,
     lock_hash: Option<String>,
-    node_signatures: Option<Bounded<Option<String>, MAX_OPERATORS>>,
+    node_signatures: Option<Texts>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawValidator {
     distributed_public_key: Option<String>,
-    public_shares: Option<Bounded<Option<String>, MAX_OPERATORS>>,
+    public_shares: Option<Texts>,
     fee_recipient_address: Option<String>,
-    deposit_data: Option<RawDeposit>,
-    builder_registration: Option<RawRegistration>,
-    partial_deposit_data: Option<Bounded<RawDeposit, MAX_DEPOSIT_AMOUNTS>>,
+    deposit_data: Option<Object<RawDeposit>>,
+    builder_registration: Option<Object<RawRegistration>>,
+    partial_deposit_data: Option<Bounded<Object<RawDeposit>, MAX_DEPOSIT_AMOUNTS>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -175,7 +163,7 @@ struct RawDeposit {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawRegistration {
-    message: Option<RawMessage>,
+    message: Option<Object<RawMessage>>,
     signature: Option<String>,
 }
 
@@ -191,12 +179,14 @@ struct RawMessage {
 impl RawDefinition {
     fn into_definition(self) -> Result<Definition, ParseError> {
         let version = Version::parse(&self.version.unwrap_or_default())?;
-        let creator = self.creator.filter(|_| version.has_creator()).unwrap_or_default();
-        let operators =
-            entries(self.operators).into_iter().map(|raw| raw.into_entry(version)).collect::<Result<_, _>>()?;
+        let creator = object(self.creator.filter(|_| version.has_creator()));
+        let operators = entries(self.operators)
+            .into_iter()
+            .map(|Object(raw)| raw.into_entry(version))
+            .collect::<Result<_, _>>()?;
         let num_validators = self.num_validators.unwrap_or_default();
         let validators: Vec<Addresses> = if version.has_addresses_per_validator() {
-            entries(self.validators).into_iter().map(RawAddresses::into_addresses).collect()
+            entries(self.validators).into_iter().map(|Object(raw)| raw.into_addresses()).collect()
         } else {
             Vec::new()
         };
@@ -273,14 +263,14 @@ impl RawAddresses {
 
 impl RawLock {
     fn into_lock(self) -> Result<Lock, ParseError> {
-        let definition = self.cluster_definition.unwrap_or_default().into_definition()?;
+        let definition = object(self.cluster_definition).into_definition()?;
         let version = definition.version;
         let node_signatures = entries(self.node_signatures.filter(|_| version.has_registrations()));
         Ok(Lock {
             definition,
             validators: entries(self.distributed_validators)
                 .into_iter()
-                .map(|raw| raw.into_validator(version))
+                .map(|Object(raw)| raw.into_validator(version))
                 .collect::<Result<_, _>>()?,
             signature_aggregate: bytes(version, "signature_aggregate", self.signature_aggregate)?,
             lock_hash: bytes(version, "lock_hash", self.lock_hash)?,
@@ -303,15 +293,14 @@ impl RawValidator {
             _ if version.has_one_deposit() => vec![self.deposit_data.unwrap_or_default()],
             _ => Vec::new(),
         };
-        let registration =
-            self.builder_registration.filter(|_| version.has_registrations()).unwrap_or_default();
+        let registration = object(self.builder_registration.filter(|_| version.has_registrations()));
         Ok(DistributedValidator {
             public_key: hex("distributed_public_key", self.distributed_public_key)?,
             public_shares: entries(self.public_shares)
                 .into_iter()
                 .map(|share| bytes(version, "public_shares", share))
                 .collect::<Result<_, _>>()?,
-            deposits: deposits.into_iter().map(RawDeposit::into_deposit).collect::<Result<_, _>>()?,
+            deposits: deposits.into_iter().map(|Object(raw)| raw.into_deposit()).collect::<Result<_, _>>()?,
             registration: registration.into_registration()?,
         })
     }
@@ -330,7 +319,7 @@ impl RawDeposit {
 
 impl RawRegistration {
     fn into_registration(self) -> Result<Registration, ParseError> {
-        let message = self.message.unwrap_or_default();
+        let message = object(self.message);
         Ok(Registration {
             fee_recipient: hex("fee_recipient", message.fee_recipient)?,
             gas_limit: message.gas_limit.unwrap_or_default(),
@@ -365,32 +354,7 @@ fn entries<T, const MOST: usize>(list: Option<Bounded<T, MOST>>) -> Vec<T> {
     list.map_or_else(Vec::new, |list| list.0)
 }
 
-/// A list that is refused as soon as it grows beyond its bound.
-pub(super) struct Bounded<T, const MOST: usize>(pub(super) Vec<T>);
-
-impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Bounded<T, MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Entries(PhantomData))
-    }
-}
-
-struct Entries<T, const MOST: usize>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Entries<T, MOST> {
-    type Value = Bounded<T, MOST>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list of at most {MOST} entries")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = list.next_element()? {
-            if entries.len() == MOST {
-                return Err(A::Error::custom(format_args!("a list of more than {MOST} entries")));
-            }
-            entries.push(entry);
-        }
-        Ok(Bounded(entries))
-    }
+/// The object, or one without keys.
+fn object<T: Default>(object: Option<Object<T>>) -> T {
+    object.unwrap_or_default().0
 }

@@ -8,8 +8,9 @@ use hearth_duties::{Cluster, ClusterValidator};
 use hearth_types::{ForkVersion, LockHash, OperatorIndex, Threshold, ThresholdOutOfRange, ValidatorPubkey};
 use thiserror::Error;
 
+use super::finding::{Finding, Problem};
 use super::model::Lock;
-use super::verify::{Finding, Problem, fork_version};
+use super::verify::fork_version;
 use crate::enr::{Enr, EnrError};
 
 /// Why nobody could act on a lock, checked or not.
@@ -37,6 +38,14 @@ pub enum Unusable {
     /// A threshold that cannot protect or cannot be reached.
     #[error(transparent)]
     Threshold(#[from] ThresholdOutOfRange),
+    /// One public key is that of several shares, so that nobody could say which validator it signs for.
+    #[error("validators {} and {} share a key", .first + 1, .second + 1)]
+    SharedKey {
+        /// Position of one validator.
+        first: usize,
+        /// Position of the other.
+        second: usize,
+    },
     /// Keys that are none, or too few.
     #[error(transparent)]
     Keys(#[from] Problem),
@@ -65,6 +74,7 @@ pub struct UsableLock {
     lock: Lock,
     lock_hash: LockHash,
     operators: Vec<Operator>,
+    operator_count: u8,
     threshold: Threshold,
     fork_version: ForkVersion,
     validators: Vec<ClusterValidator>,
@@ -76,13 +86,15 @@ impl UsableLock {
         validators: Result<Vec<ClusterValidator>, Problem>,
     ) -> Result<Self, Unusable> {
         let operators = operators(&lock)?;
-        let count = operators.len();
-        let count = u8::try_from(count).map_err(|_| Unusable::TooManyOperators(count))?;
+        let validators = validators?;
+        check_distinct(&validators)?;
+        let count = u8::try_from(operators.len()).map_err(|_| Unusable::TooManyOperators(operators.len()))?;
         Ok(Self {
+            operator_count: count,
             lock_hash: LockHash::new(lock.lock_hash.as_slice().try_into().map_err(|_| Unusable::LockHash)?),
             threshold: Threshold::new(lock.definition.threshold, count)?,
             fork_version: fork_version(&lock.definition).ok_or(Unusable::ForkVersion)?,
-            validators: validators?,
+            validators,
             operators,
             lock,
         })
@@ -134,7 +146,7 @@ impl UsableLock {
         let keyed = |keys: &ClusterValidator| (ValidatorPubkey::new(keys.group.to_bytes()), keys.clone());
         Cluster {
             me,
-            operators: OperatorIndex::all(u8::MAX).zip(&self.operators).fold(0, |count, _| count + 1),
+            operators: self.operator_count,
             threshold: self.threshold,
             validators: self.validators.iter().map(keyed).collect(),
         }
@@ -166,6 +178,20 @@ fn operators(lock: &Lock) -> Result<Vec<Operator>, Unusable> {
         operators.push(Operator { enr: entry.enr.clone(), key });
     }
     Ok(operators)
+}
+
+/// No two validators have a key in common, be it their own or that of a share.
+fn check_distinct(validators: &[ClusterValidator]) -> Result<(), Unusable> {
+    let mut seen = BTreeMap::new();
+    for (second, keys) in validators.iter().enumerate() {
+        for key in keys.shares.iter().chain([&keys.group]) {
+            match seen.insert(key.to_bytes(), second) {
+                Some(first) if first != second => return Err(Unusable::SharedKey { first, second }),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A lock that passed every check.

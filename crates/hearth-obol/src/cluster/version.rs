@@ -8,19 +8,30 @@ use super::ParseError;
 ///
 /// Source: `obol-cluster.md` 1.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[allow(missing_docs)] // The names say it all; what each brought is below and in the two tables of fields.
 pub enum Version {
+    /// The first.
     V1_0,
+    /// The timestamp is part of the definition hash.
     V1_1,
+    /// Hashes and signatures in hex.
     V1_2,
+    /// Wallets sign; hashes follow SSZ.
     V1_3,
+    /// A creator.
     V1_4,
+    /// Addresses for each validator.
     V1_5,
+    /// A deposit for each validator.
     V1_6,
+    /// Builder registrations and node signatures.
     V1_7,
+    /// Several deposits for each validator.
     V1_8,
+    /// The consensus protocol.
     V1_9,
+    /// The gas limit, and validators that compound.
     V1_10,
+    /// Wallets with several signatures.
     V1_11,
 }
 

@@ -9,13 +9,14 @@ use std::fmt;
 use hearth_crypto::k1::{ethereum_address, recover};
 use thiserror::Error;
 
+use super::Version;
 use super::eip712::WalletMessage;
+use super::finding::Problem;
 use super::merkle::WALLET_SIGNATURES;
 use super::model::Definition;
 use super::network::Networks;
 use super::plan::parse_address;
 use super::verify::network_of;
-use super::{Problem, Version};
 
 /// Who should have signed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

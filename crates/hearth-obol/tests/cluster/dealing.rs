@@ -26,7 +26,7 @@ fn a_dealt_cluster_verifies_and_any_threshold_of_its_nodes_holds_the_keys() {
             assert_eq!(Some(share.public_key()), keys.share_key(node.share()));
         }
     }
-    for validator in 0..2 {
+    for (validator, group) in groups.iter().enumerate() {
         for set in [[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]] {
             let shares: Vec<(ShareIndex, &SecretKey)> = set
                 .iter()
@@ -34,10 +34,10 @@ fn a_dealt_cluster_verifies_and_any_threshold_of_its_nodes_holds_the_keys() {
                     (OperatorIndex::new(*node).unwrap().share(), &dealt.shares[usize::from(*node)][validator])
                 })
                 .collect();
-            assert_eq!(recombine_secret(&shares).unwrap().public_key(), groups[validator]);
+            assert_eq!(recombine_secret(&shares).unwrap().public_key(), *group);
             let root = SigningRoot::new([5; 32]);
             let partials: Vec<_> = shares.iter().map(|(index, share)| (*index, share.sign(&root))).collect();
-            assert!(recombine(&partials).unwrap().verify(&groups[validator], &root));
+            assert!(recombine(&partials).unwrap().verify(group, &root));
         }
     }
     let names: Vec<&str> = dealt.deposits.iter().map(|file| file.name.as_str()).collect();

@@ -74,12 +74,10 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_character_is_noticed(position in 4..160_usize, to in "[A-Za-z0-9_-]") {
+    fn a_changed_character_never_names_another_key(position in 4..160_usize, to in "[A-Za-z0-9_-]") {
         let Some(changed) = RECORD.get(..position).zip(RECORD.get(position + 1..)).map(|(head, tail)| format!("{head}{to}{tail}")) else { return Ok(()) };
+        // The reader is lenient about headers and the last bits, but never about the key.
         if let Ok(enr) = Enr::parse(&changed) {
-            // The last character has two bits that mean nothing.
-            let last = position + 1 == RECORD.len();
-            prop_assert!(changed == RECORD || last);
             prop_assert_eq!(*enr.public_key(), *Enr::parse(RECORD).unwrap().public_key());
         }
     }
