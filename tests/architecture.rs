@@ -15,10 +15,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hearth-obol", &["types", "crypto", "qbft", "duties"]),
     ("hearth-p2p", &["types"]),
     ("hearth-beacon", &["types", "duties"]),
-    (
-        "hearth-node",
-        &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon"],
-    ),
+    ("hearth-node", &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon"]),
     (
         "hearth-sim",
         &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "node"],
@@ -44,7 +41,11 @@ const PURE: &[&str] = &["hearth-types", "hearth-crypto", "hearth-qbft", "hearth-
 const IMPURE: &[&str] = &["tokio", "futures", "rusqlite", "libp2p", "reqwest", "axum", "hyper", "getrandom"];
 
 fn workspace() -> Metadata {
-    MetadataCommand::new().no_deps().other_options(["--offline".to_owned()]).exec().expect("cargo metadata answers")
+    MetadataCommand::new()
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .expect("cargo metadata answers")
 }
 
 fn shipped(package: &Package) -> BTreeSet<String> {
@@ -95,7 +96,8 @@ fn pure_crates_have_no_io_no_clock_and_no_async_runtime() {
 #[test]
 fn every_crate_takes_version_licence_and_lints_from_the_workspace() {
     for package in workspace().workspace_packages() {
-        let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest that cargo just read");
+        let manifest =
+            std::fs::read_to_string(&package.manifest_path).expect("a manifest that cargo just read");
         for line in ["version.workspace = true", "license.workspace = true", "[lints]\nworkspace = true"] {
             assert!(manifest.contains(line), "{}: its manifest lacks `{line}`", package.name);
         }

@@ -2,6 +2,13 @@
 //!
 //! Proof is taken from later blocks of the chain: committee bits and aggregation bits, not our own word.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of a test fail and talk as tests do"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -93,7 +100,11 @@ async fn on_lodestar(forks: &[String]) {
     if later.iter().any(|fork| fork == "fulu") {
         chain.args(["--fulu-epoch", &(EPOCHS / 2).to_string()]);
     }
-    println!("a chain of Lodestar's code: {} with {OURS} distributed validators of {}", forks.join(", then "), OURS + OTHERS);
+    println!(
+        "a chain of Lodestar's code: {} with {OURS} distributed validators of {}",
+        forks.join(", then "),
+        OURS + OTHERS
+    );
     let mut chain = Running::start(chain, &folder.path().join("chain.log"));
     let url = format!("http://127.0.0.1:{port}");
     let (beacon, spec) = reach(&url, &mut chain).await;
@@ -102,7 +113,8 @@ async fn on_lodestar(forks: &[String]) {
 
 /// Any other development chain that holds a validator of ours.
 async fn on_a_foreign_chain(url: &str) {
-    let keys = std::env::var("HEARTH_DEVNET_KEYS").expect("HEARTH_DEVNET_KEYS names the folder of its keystores");
+    let keys =
+        std::env::var("HEARTH_DEVNET_KEYS").expect("HEARTH_DEVNET_KEYS names the folder of its keystores");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cluster = folder.path().join("cluster");
     let node: NodeUrl = url.parse().expect("HEARTH_DEVNET_BEACON_NODE is a URL");
@@ -170,7 +182,8 @@ async fn attest(
         .collect();
 
     let now = hearth_sim::http::now();
-    let first = spec.slot_at(now.saturating_add(3_000)).map_or(Epoch::new(0), |slot| spec.epoch_of(slot).next());
+    let first =
+        spec.slot_at(now.saturating_add(3_000)).map_or(Epoch::new(0), |slot| spec.epoch_of(slot).next());
     let first = if spec.slot_at(now).is_none() { Epoch::new(0) } else { first };
     let half = spec.first_slot(first.saturating_add(epochs / 2));
     let last = spec.first_slot(first.saturating_add(epochs)).saturating_sub(1);
@@ -209,7 +222,11 @@ async fn attest(
         }
     }
     assert!(missing.is_empty(), "not on chain: {missing:?}");
-    assert_eq!(votes.len(), pubkeys.len() * usize::try_from(epochs).expect("a few"), "every validator, every epoch");
+    assert_eq!(
+        votes.len(),
+        pubkeys.len() * usize::try_from(epochs).expect("a few"),
+        "every validator, every epoch"
+    );
 
     for node in nodes.iter_mut().take(3) {
         assert!(node.is_running(), "a node ended by itself:\n{}", node.log());

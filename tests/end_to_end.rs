@@ -1,5 +1,7 @@
 //! Clusters of real processes over real sockets, and the command line as a newcomer meets it.
 
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "helpers of a test fail and talk as tests do")]
+
 use std::process::Command;
 
 use hearth_tests::{Running, free_ports, hearth, node_commands, run, said};
@@ -12,7 +14,7 @@ fn demo(arguments: &[&str]) -> (bool, Value) {
     let mut all = vec!["demo", "--json", "--slot-ms", SLOT_MS];
     all.extend(arguments);
     let output = run(&all);
-    let verdict = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let verdict = serde_json::from_slice(&output.stdout).map_err(|_| said(&output)).expect("a verdict");
     (output.status.success(), verdict)
 }
 
@@ -92,9 +94,17 @@ fn wrong_input_is_answered_with_what_is_wrong() {
     std::fs::write(&garbage, "{}").expect("the folder is ours");
     let garbage = garbage.display().to_string();
     for (name, arguments, expected) in [
-        ("no such folder", vec!["run", "--data-dir", &absent, "--beacon-node", "http://127.0.0.1:1"], "no folder"),
+        (
+            "no such folder",
+            vec!["run", "--data-dir", &absent, "--beacon-node", "http://127.0.0.1:1"],
+            "no folder",
+        ),
         ("no beacon node", vec!["run", "--data-dir", &empty], "--beacon-node"),
-        ("an empty folder", vec!["run", "--data-dir", &empty, "--beacon-node", "http://127.0.0.1:1"], "charon-enr-private-key"),
+        (
+            "an empty folder",
+            vec!["run", "--data-dir", &empty, "--beacon-node", "http://127.0.0.1:1"],
+            "charon-enr-private-key",
+        ),
         ("a peer without number", vec!["run", "--data-dir", &empty, "--peer", "127.0.0.1:1"], "NUMBER=ADDRESS"),
         ("a lock that is none", vec!["cluster", "verify", &garbage], "garbage.json"),
         ("a lock that is absent", vec!["cluster", "verify", &absent], "absent"),

@@ -111,7 +111,8 @@ pub fn node_commands(folder: &Path, count: usize, beacon_node: &str) -> Vec<Comm
             let mut command = Command::new(hearth());
             command.args(["run", "--events", "--beacon-node", beacon_node, "--data-dir"]);
             command.arg(folder.join(format!("node{me}")));
-            command.args(["--p2p-tcp-address", &format!("127.0.0.1:{}", ports.get(me).expect("one port each"))]);
+            command
+                .args(["--p2p-tcp-address", &format!("127.0.0.1:{}", ports.get(me).expect("one port each"))]);
             for (peer, port) in ports.iter().enumerate().filter(|(peer, _)| *peer != me) {
                 command.args(["--peer", &format!("{}=127.0.0.1:{port}", peer + 1)]);
             }

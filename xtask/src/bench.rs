@@ -79,11 +79,16 @@ pub(crate) fn run(filter: &str) -> Result<()> {
     }
     let Some(verdict) = cluster else { return Ok(()) };
     for (name, pointer, limit_us) in CLUSTER {
-        let us = verdict.pointer(pointer).and_then(Value::as_f64).context("the demo's verdict lacks a figure")? * 1e3;
+        let us =
+            verdict.pointer(pointer).and_then(Value::as_f64).context("the demo's verdict lacks a figure")?
+                * 1e3;
         say(&format!("| {name} | {} | {} | {:.2} |", shown(us), shown(*limit_us), us / limit_us));
     }
-    if let Some(mib) = verdict["memory_mib"].as_u64() {
-        say(&format!("| largest node, resident | {mib} MiB | {MEMORY_MIB} MiB | {:.2} |", mib as f64 / MEMORY_MIB as f64));
+    if let Some(mib) = verdict.get("memory_mib").and_then(Value::as_u64) {
+        say(&format!(
+            "| largest node, resident | {mib} MiB | {MEMORY_MIB} MiB | {:.2} |",
+            mib as f64 / MEMORY_MIB as f64
+        ));
     }
     Ok(())
 }
@@ -108,7 +113,8 @@ fn parse(package: &str, text: &str) -> Vec<Figure> {
     for line in text.lines() {
         let Some(start) = line.find(|c: char| c.is_alphanumeric()) else { continue };
         // A list as an argument begins with its bracket.
-        let start = if line.get(..start).is_some_and(|before| before.ends_with('[')) { start - 1 } else { start };
+        let start =
+            if line.get(..start).is_some_and(|before| before.ends_with('[')) { start - 1 } else { start };
         let (before, content) = line.split_at(start);
         let depth = before.chars().count();
         let mut columns = content.split('│').map(str::trim);
@@ -119,7 +125,8 @@ fn parse(package: &str, text: &str) -> Vec<Figure> {
         groups.push((depth, name));
         if let Some(median_us) = columns.nth(1).and_then(micros) {
             let path = groups.iter().skip(1).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join("/");
-            figures.push(Figure { path: format!("{}/{path}", package.trim_start_matches("hearth-")), median_us });
+            figures
+                .push(Figure { path: format!("{}/{path}", package.trim_start_matches("hearth-")), median_us });
         }
     }
     figures

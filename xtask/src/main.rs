@@ -86,7 +86,8 @@ fn perform(task: Task) -> Result<()> {
             prepare::check(prepare::Need::Everything)?;
             let mut runner = Runner::new(2);
             runner.step("Building hearth", cargo(["build", "--package", "hearth-cli"]))?;
-            let mut command = cargo(["test", "--package", "hearth-tests", "--test", "devnet", "--", "--nocapture"]);
+            let mut command =
+                cargo(["test", "--package", "hearth-tests", "--test", "devnet", "--", "--nocapture"]);
             command.env("HEARTH_DEVNET_FORKS", forks.join(","));
             if let (Some(url), Some(keys)) = (beacon_node, keys) {
                 command.env("HEARTH_DEVNET_BEACON_NODE", url).env("HEARTH_DEVNET_KEYS", keys);

@@ -31,7 +31,12 @@ const TOOLS: &[Tool] = &[
         need: Need::Rust,
     },
     Tool { command: "git", debian: "git", elsewhere: "git", need: Need::Rust },
-    Tool { command: "npm", debian: "nodejs npm", elsewhere: "Node.js 20 or newer, with npm", need: Need::Everything },
+    Tool {
+        command: "npm",
+        debian: "nodejs npm",
+        elsewhere: "Node.js 20 or newer, with npm",
+        need: Need::Everything,
+    },
 ];
 
 /// Checks every tool and installs the missing ones where that can be done without asking.
@@ -51,7 +56,9 @@ pub(crate) fn check(need: Need) -> Result<()> {
     }
     let install = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !answers("id", &["-u"]) || user_id() != Some(0) {
-        bail!("This machine lacks some Debian packages. Install them, then run the command again:\n    sudo {install}");
+        bail!(
+            "This machine lacks some Debian packages. Install them, then run the command again:\n    sudo {install}"
+        );
     }
     say(&format!("Installing {} ...", packages.join(" ")));
     apt(&["update"])?;
@@ -65,7 +72,9 @@ pub(crate) fn check(need: Need) -> Result<()> {
 fn fetch_dependencies() -> Result<()> {
     let mut fetch = crate::steps::cargo(["fetch", "--locked", "--quiet"]);
     if !fetch.status().context("cannot start cargo")?.success() {
-        bail!("The crates in Cargo.lock could not be fetched. Check the connection to crates.io and try again.");
+        bail!(
+            "The crates in Cargo.lock could not be fetched. Check the connection to crates.io and try again."
+        );
     }
     Ok(())
 }

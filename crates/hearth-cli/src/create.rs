@@ -78,7 +78,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn cluster(arguments: ClusterArguments) -> anyhow::Result<ExitCode> {
     let keys = match (&arguments.split_keys_dir, arguments.num_validators) {
-        (Some(_), Some(_)) => bail!("--num-validators and --split-existing-keys exclude each other: the keys decide"),
+        (Some(_), Some(_)) => {
+            bail!("--num-validators and --split-existing-keys exclude each other: the keys decide")
+        }
         (Some(folder), None) => Keys::Split(read_keys(folder)?),
         (None, number) => Keys::Fresh(number.unwrap_or(1)),
     };

@@ -20,7 +20,12 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = ".charon", value_name = "DIR")]
     data_dir: PathBuf,
     /// Beacon node, such as http://127.0.0.1:5052. Give it again for each spare, in order of preference.
-    #[arg(long = "beacon-node", visible_alias = "beacon-node-endpoints", value_delimiter = ',', value_name = "URL")]
+    #[arg(
+        long = "beacon-node",
+        visible_alias = "beacon-node-endpoints",
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
     beacon_nodes: Vec<String>,
     /// Address to listen on for the other operators, such as 0.0.0.0:3610.
     #[arg(long, value_delimiter = ',', value_name = "IP:PORT")]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use hearth_crypto::k1::NodeKey;
 use hearth_crypto::{PublicKey, SecretKey};
-use hearth_obol::cluster::{Dealt, Network, Plan, PlanError, deal, new_uuid, threshold_warning, timestamp_text};
+use hearth_obol::cluster::{
+    Dealt, Network, Plan, PlanError, deal, new_uuid, threshold_warning, timestamp_text,
+};
 use hearth_signer::keystore::Cost;
 use hearth_signer::{folder, identity};
 use hearth_types::{ForkVersion, Gwei, LockHash, Threshold};

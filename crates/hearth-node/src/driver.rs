@@ -10,7 +10,8 @@ use hearth_crypto::k1::NodeKey;
 use hearth_duties::{Alarm, Cluster, Combination, Deadlined, Input, Output, Report, Workflow};
 use hearth_obol::wire::partial::{self, PartialRejection};
 use hearth_obol::wire::{
-    CONSENSUS_PROTOCOL, ConsensusCodec, ConsensusRejection, Gate, ObolDialect, PARTIALS_PROTOCOL, PEERINFO_PROTOCOL,
+    CONSENSUS_PROTOCOL, ConsensusCodec, ConsensusRejection, Gate, ObolDialect, PARTIALS_PROTOCOL,
+    PEERINFO_PROTOCOL,
 };
 use hearth_p2p::{Bytes, Event, Events, Host};
 use hearth_types::{ChainSpec, OperatorIndex};
@@ -76,10 +77,9 @@ impl Driver {
                 }
                 continue;
             }
-            if let Some(deadline) = last_call {
-                if !self.workflow.is_busy(now) || tokio::time::Instant::now() >= deadline {
-                    break;
-                }
+            let enough = |deadline| !self.workflow.is_busy(now) || tokio::time::Instant::now() >= deadline;
+            if last_call.is_some_and(enough) {
+                break;
             }
             tokio::select! {
                 () = stop.cancelled(), if last_call.is_none() => {
@@ -115,11 +115,15 @@ impl Driver {
                         self.send_to_all(CONSENSUS_PROTOCOL, bytes);
                         inputs.push_back(Input::Consensus { via: self.me, message });
                     }
-                    Err(error) => tracing::error!(%error, duty = %draft.duty, "our own consensus message is invalid"),
+                    Err(error) => {
+                        tracing::error!(%error, duty = %draft.duty, "our own consensus message is invalid")
+                    }
                 },
                 Output::SendPartials(set) => match partial::encode(&self.spec, &set) {
                     Ok(bytes) => self.send_to_all(PARTIALS_PROTOCOL, bytes),
-                    Err(error) => tracing::error!(%error, duty = %set.duty, "our partial signatures cannot be sent"),
+                    Err(error) => {
+                        tracing::error!(%error, duty = %set.duty, "our partial signatures cannot be sent")
+                    }
                 },
                 Output::Sign(request) => {
                     let duty = request.duty;
@@ -180,7 +184,9 @@ impl Driver {
                     Err(rejection) => self.reject(from, PARTIALS_PROTOCOL, &rejection),
                 }
             }
-            Event::Request { protocol: PEERINFO_PROTOCOL, reply, .. } => reply.send(self.desk.own(clock::now())),
+            Event::Request { protocol: PEERINFO_PROTOCOL, reply, .. } => {
+                reply.send(self.desk.own(clock::now()))
+            }
             Event::Connected { operator, address } => {
                 tracing::info!(peer = %operator, %address, "connected");
                 self.observer.observe(clock::now(), &NodeEvent::PeerConnected { operator });
@@ -194,7 +200,9 @@ impl Driver {
             Event::DialFailed { operator, reason, retry_in } => {
                 tracing::debug!(peer = %operator, %reason, ?retry_in, "not reachable");
             }
-            Event::Refused { peer_id, address } => tracing::warn!(%peer_id, %address, "a stranger was turned away"),
+            Event::Refused { peer_id, address } => {
+                tracing::warn!(%peer_id, %address, "a stranger was turned away")
+            }
             other => tracing::debug!(event = ?other, "network"),
         }
         None
@@ -218,14 +226,18 @@ fn log(report: &Report) {
             tracing::debug!(%duty, %round, %leader, after_ms, "agreed");
         }
         Report::Signed { duty, validators, after_ms } => tracing::debug!(%duty, validators, after_ms, "signed"),
-        Report::Completed { duty, validators, after_ms } => tracing::debug!(%duty, validators, after_ms, "complete"),
+        Report::Completed { duty, validators, after_ms } => {
+            tracing::debug!(%duty, validators, after_ms, "complete")
+        }
         Report::Submitted { duty, validators, after_ms } => {
             tracing::info!(%duty, validators, after_ms, "the beacon node took the attestations");
         }
         Report::Refused { duty, validator, reason } => {
             tracing::warn!(%duty, validator = %validator.abbreviated(), reason, "not signed");
         }
-        Report::Misbehaved { operator, reason } => tracing::warn!(peer = %operator, reason, "refused a message"),
+        Report::Misbehaved { operator, reason } => {
+            tracing::warn!(peer = %operator, reason, "refused a message")
+        }
         Report::Finished { duty, validators, failure: Some(failure), .. } => {
             tracing::warn!(%duty, validators, code = failure.code, reason = failure.detail, "duty missed");
         }

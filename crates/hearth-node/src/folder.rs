@@ -39,12 +39,8 @@ impl DataFolder {
         }
         let lock_path = path.join("hearth.lock");
         let unlockable = |source| FolderError::Unlockable { path: lock_path.clone(), source };
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(unlockable)?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(unlockable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _exclusive: file }),
             Err(std::fs::TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),

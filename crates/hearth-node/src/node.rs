@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hearth_beacon::{BeaconNodes, ConnectError, InvalidNodeUrl, NodeUrl, Patience, Progress};
 use hearth_duties::{Input, Workflow};
 use hearth_obol::wire::{
-    CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES, PARTIALS_PROTOCOL,
-    PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
+    CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES,
+    PARTIALS_PROTOCOL, PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
 };
 use hearth_p2p::{HostConfig, Pattern, PeerConfig, Protocol};
 use hearth_signer::Signer;
@@ -31,7 +31,11 @@ use crate::signing::SigningThread;
 const PROTOCOLS: [Protocol; 3] = [
     Protocol { id: CONSENSUS_PROTOCOL, max_frame_bytes: CONSENSUS_FRAME_BYTES, pattern: Pattern::OneWay },
     Protocol { id: PARTIALS_PROTOCOL, max_frame_bytes: PARTIALS_FRAME_BYTES, pattern: Pattern::OneWay },
-    Protocol { id: PEERINFO_PROTOCOL, max_frame_bytes: PEERINFO_FRAME_BYTES, pattern: Pattern::RequestResponse },
+    Protocol {
+        id: PEERINFO_PROTOCOL,
+        max_frame_bytes: PEERINFO_FRAME_BYTES,
+        pattern: Pattern::RequestResponse,
+    },
 ];
 
 /// Why a node does not run.
@@ -53,7 +57,9 @@ pub enum RunError {
     #[error(transparent)]
     Beacon(#[from] ConnectError),
     /// The beacon node follows another chain than the cluster.
-    #[error("the cluster was made for the network with genesis fork version {cluster}, the beacon node follows {chain}")]
+    #[error(
+        "the cluster was made for the network with genesis fork version {cluster}, the beacon node follows {chain}"
+    )]
     OtherNetwork {
         /// As the lock says.
         cluster: ForkVersion,

@@ -58,7 +58,9 @@ impl PeerInfoDesk {
                     Ok(card) if card.lock_hash != Some(lock_hash) => {
                         tracing::warn!(%peer, "the peer runs another version of this cluster's lock file");
                     }
-                    Ok(card) => tracing::debug!(%peer, version = card.version, nickname = card.nickname, "peer"),
+                    Ok(card) => {
+                        tracing::debug!(%peer, version = card.version, nickname = card.nickname, "peer")
+                    }
                     Err(error) => tracing::debug!(%peer, %error, "the peer's card is unreadable"),
                 }
             });

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use hearth_crypto::k1::{NodeKey, NodePublicKey};
 use hearth_duties::Cluster;
+use hearth_signer::Keyring;
 use hearth_signer::folder::{LoadError, LockedValidator, load_keyring};
 use hearth_signer::identity::{self, IdentityError};
-use hearth_signer::Keyring;
 use hearth_types::{ForkVersion, LockHash};
 use thiserror::Error;
 

@@ -101,8 +101,10 @@ impl Settings {
     pub fn load(folder: &Path) -> Result<Self, SettingsError> {
         let path = folder.join(FILE_NAME);
         match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text)
-                .map_err(|error| SettingsError::Invalid { path, reason: error.to_string().trim_end().to_owned() }),
+            Ok(text) => toml::from_str(&text).map_err(|error| SettingsError::Invalid {
+                path,
+                reason: error.to_string().trim_end().to_owned(),
+            }),
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(SettingsError::Unreadable { path, source }),
         }
@@ -144,7 +146,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Settings::load(folder.path()).unwrap(), Settings::default(), "no file");
         for (name, text, allowed) in [
-            ("all", "beacon-nodes = ['http://127.0.0.1:5052']\nlisten = ['0.0.0.0:3610']\nmetrics = '127.0.0.1:3620'\nnickname = 'Maya'\n[peers]\n2 = ['192.168.1.20:3610']", true),
+            (
+                "all",
+                "beacon-nodes = ['http://127.0.0.1:5052']\nlisten = ['0.0.0.0:3610']\nmetrics = '127.0.0.1:3620'\nnickname = 'Maya'\n[peers]\n2 = ['192.168.1.20:3610']",
+                true,
+            ),
             ("unknown key", "beacon-node = 'http://127.0.0.1:5052'", false),
             ("operator zero", "[peers]\n0 = ['h:1']", false),
             ("not toml", "}{", false),

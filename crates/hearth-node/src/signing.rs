@@ -38,7 +38,9 @@ impl SigningThread {
                 let signatures = votes
                     .iter()
                     .zip(outcomes)
-                    .map(|((validator, _), outcome)| (*validator, outcome.map_err(|refusal| refusal.to_string())))
+                    .map(|((validator, _), outcome)| {
+                        (*validator, outcome.map_err(|refusal| refusal.to_string()))
+                    })
                     .collect();
                 if answers.blocking_send(wrap(SignReply { duty, signatures })).is_err() {
                     return;
@@ -67,7 +69,9 @@ impl SigningThread {
         // Joining blocks, so it happens where blocking is allowed.
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the signing thread ended abnormally; the record of signed messages is intact on disk");
+            tracing::error!(
+                "the signing thread ended abnormally; the record of signed messages is intact on disk"
+            );
         }
     }
 }

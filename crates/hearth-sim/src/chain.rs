@@ -276,14 +276,23 @@ mod tests {
     }
 
     fn chain(validators: u8, slots_per_epoch: u64) -> Chain {
-        let fork =
-            ScheduledFork { name: ForkName::Fulu, epoch: Epoch::new(0), version: ForkVersion::new([6, 0, 0, 1]) };
+        let fork = ScheduledFork {
+            name: ForkName::Fulu,
+            epoch: Epoch::new(0),
+            version: ForkVersion::new([6, 0, 0, 1]),
+        };
         let forks = ForkSchedule::new(vec![fork], Epoch::FAR_FUTURE).unwrap();
-        let spec = ChainSpec::new(UnixMillis::new(0), Root::new([7; 32]), 12_000, slots_per_epoch, forks).unwrap();
+        let spec =
+            ChainSpec::new(UnixMillis::new(0), Root::new([7; 32]), 12_000, slots_per_epoch, forks).unwrap();
         Chain::new(spec, (1..=validators).map(|n| secret(n).public_key()).collect())
     }
 
-    fn attest(chain: &Chain, validator: u64, slot: u64, change: impl Fn(&mut AttestationData)) -> SingleAttestation {
+    fn attest(
+        chain: &Chain,
+        validator: u64,
+        slot: u64,
+        change: impl Fn(&mut AttestationData),
+    ) -> SingleAttestation {
         let mut data = chain.attestation_data(Slot::new(slot)).unwrap();
         change(&mut data);
         let root = vote_of(chain.spec(), &data).unwrap().root;
@@ -328,13 +337,19 @@ mod tests {
         let good = attest(&chain, 0, duty, |_| {});
         let elsewhere = Root::new([9; 32]);
         for (name, attestation) in [
-            ("another validator's signature", SingleAttestation { attester_index: ValidatorIndex::new(1), ..good }),
+            (
+                "another validator's signature",
+                SingleAttestation { attester_index: ValidatorIndex::new(1), ..good },
+            ),
             ("no such validator", SingleAttestation { attester_index: ValidatorIndex::new(2), ..good }),
             ("another committee", SingleAttestation { committee_index: CommitteeIndex::new(1), ..good }),
             ("a slot without duty", attest(&chain, 0, duty + 1, |_| {})),
             ("another target", attest(&chain, 0, duty, |data| data.target.root = elsewhere)),
             ("another source", attest(&chain, 0, duty, |data| data.source.root = elsewhere)),
-            ("the future", SingleAttestation { data: AttestationData { slot: Slot::new(99), ..good.data }, ..good }),
+            (
+                "the future",
+                SingleAttestation { data: AttestationData { slot: Slot::new(99), ..good.data }, ..good },
+            ),
         ] {
             assert!(chain.submit(attestation).is_err(), "{name}");
         }

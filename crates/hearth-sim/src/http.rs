@@ -50,7 +50,8 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let serving = axum::serve(listener, router(chain.clone())).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let serving =
+            axum::serve(listener, router(chain.clone())).with_graceful_shutdown(stop.clone().cancelled_owned());
         tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the simulated beacon node stopped serving");
@@ -248,7 +249,8 @@ async fn attester_duties(
     }
     let duties: Vec<_> = asked.into_iter().filter_map(|validator| chain.duty(validator, epoch)).collect();
     let dependent_root = chain.root_at(chain.spec().first_slot(epoch.saturating_sub(1)));
-    Json(json!({ "data": duties, "dependent_root": dependent_root, "execution_optimistic": false })).into_response()
+    Json(json!({ "data": duties, "dependent_root": dependent_root, "execution_optimistic": false }))
+        .into_response()
 }
 
 #[derive(Deserialize)]
@@ -284,6 +286,7 @@ async fn submit(
         return StatusCode::OK.into_response();
     }
     let status = StatusCode::BAD_REQUEST;
-    let body = json!({ "code": status.as_u16(), "message": "some attestations were refused", "failures": failures });
+    let body =
+        json!({ "code": status.as_u16(), "message": "some attestations were refused", "failures": failures });
     (status, Json(body)).into_response()
 }

@@ -12,20 +12,20 @@ use std::ops::Range;
 use hearth_crypto::k1::NodeKey;
 use hearth_crypto::{SecretKey, SlotOutcome, complete_slot, threshold};
 use hearth_duties::{
-    ChainFailure, ChainQuery, ChainReply, Cluster, ClusterValidator, Combination, Input, Output, Report, SignReply,
-    ValidatorRecord,
+    ChainFailure, ChainQuery, ChainReply, Cluster, ClusterValidator, Combination, Input, Output, Report,
+    SignReply, ValidatorRecord,
 };
 use hearth_obol::wire::{ConsensusCodec, Gate};
 use hearth_types::{
-    ChainSpec, Duty, Epoch, ForkName, ForkSchedule, ForkVersion, OperatorIndex, Root, ScheduledFork, Slot, Threshold,
-    UnixMillis, ValidatorIndex, ValidatorPubkey,
+    ChainSpec, Duty, Epoch, ForkName, ForkSchedule, ForkVersion, OperatorIndex, Root, ScheduledFork, Slot,
+    Threshold, UnixMillis, ValidatorIndex, ValidatorPubkey,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use crate::chain::Chain;
-pub use faults::{Behaviour, Disturbance};
 use faults::Faults;
+pub use faults::{Behaviour, Disturbance};
 use member::Member;
 
 /// Slots as long as Ethereum's.
@@ -143,7 +143,8 @@ impl World {
         let members: Vec<Member> = OperatorIndex::all(plan.operators)
             .zip(keys.into_iter().zip(shares))
             .map(|(me, (key, shares))| {
-                let cluster = Cluster { me, operators: plan.operators, threshold, validators: validators.clone() };
+                let cluster =
+                    Cluster { me, operators: plan.operators, threshold, validators: validators.clone() };
                 let behaviour = plan.behaviours.get(&me.share().get()).copied().unwrap_or(Behaviour::Honest);
                 Member::new(cluster, &spec, codec.clone(), key, shares, behaviour)
             })
@@ -313,7 +314,11 @@ impl World {
                 Output::Combine(Combination { duty, job }) => {
                     let at = self.later(COMBINING_MS);
                     let outcome: SlotOutcome = complete_slot(&job, &mut self.rng);
-                    self.schedule(at, operator, Happening::Input { life, input: Input::Combined { duty, outcome } });
+                    self.schedule(
+                        at,
+                        operator,
+                        Happening::Input { life, input: Input::Combined { duty, outcome } },
+                    );
                 }
                 Output::SendConsensus(draft) => {
                     let Some(member) = self.members.get_mut(operator.position()) else { continue };
@@ -370,7 +375,8 @@ impl World {
             }
             ChainQuery::SubmitAttestations { slot, attestations } => {
                 let validators = attestations.len();
-                let outcomes: Result<Vec<()>, _> = attestations.into_iter().map(|a| self.chain.submit(a)).collect();
+                let outcomes: Result<Vec<()>, _> =
+                    attestations.into_iter().map(|a| self.chain.submit(a)).collect();
                 let outcome = outcomes.map(drop).map_err(|error| ChainFailure::Refused(error.to_string()));
                 ChainReply::Submitted { slot, validators, outcome }
             }
@@ -383,5 +389,6 @@ fn spec() -> ChainSpec {
     let fork = ScheduledFork { name: ForkName::Fulu, epoch: Epoch::new(0), version };
     let forks = ForkSchedule::new(vec![fork], Epoch::FAR_FUTURE).expect("one fork at genesis is a schedule");
     let genesis = UnixMillis::new(1_800_000_000_000);
-    ChainSpec::new(genesis, Root::new([7; 32]), SLOT_MS, SLOTS_PER_EPOCH, forks).expect("both lengths are in range")
+    ChainSpec::new(genesis, Root::new([7; 32]), SLOT_MS, SLOTS_PER_EPOCH, forks)
+        .expect("both lengths are in range")
 }

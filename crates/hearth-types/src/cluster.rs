@@ -156,9 +156,17 @@ mod tests {
 
     #[test]
     fn quorum_fault_bound_and_default_threshold_follow_the_table_of_the_protocol() {
-        for (operators, quorum, faulty) in
-            [(3, 2, 0), (4, 3, 1), (5, 4, 1), (6, 4, 1), (7, 5, 2), (8, 6, 2), (9, 6, 2), (10, 7, 3), (13, 9, 4)]
-        {
+        for (operators, quorum, faulty) in [
+            (3, 2, 0),
+            (4, 3, 1),
+            (5, 4, 1),
+            (6, 4, 1),
+            (7, 5, 2),
+            (8, 6, 2),
+            (9, 6, 2),
+            (10, 7, 3),
+            (13, 9, 4),
+        ] {
             assert_eq!(Quorum::of(operators).count(), quorum, "quorum of {operators}");
             assert_eq!(faulty_tolerated(operators), faulty, "faulty of {operators}");
             assert_eq!(Threshold::default_for(operators).count(), quorum, "threshold of {operators}");

@@ -9,7 +9,9 @@ use tree_hash_derive::TreeHash;
 use crate::{CommitteeIndex, Epoch, Root, SignatureBytes, Slot, ValidatorIndex, ValidatorPubkey};
 
 /// An epoch boundary that a vote names.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, TreeHash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, TreeHash, Serialize, Deserialize,
+)]
 pub struct Checkpoint {
     /// The epoch.
     pub epoch: Epoch,
@@ -20,7 +22,9 @@ pub struct Checkpoint {
 /// What an attestation votes for. 128 bytes in SSZ.
 ///
 /// From Electra on `index` is zero, so all validators that attest in one slot sign the same root.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, TreeHash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, TreeHash, Serialize, Deserialize,
+)]
 pub struct AttestationData {
     /// Slot of the vote.
     pub slot: Slot,

@@ -3,7 +3,9 @@
 use tree_hash::TreeHash;
 use tree_hash_derive::TreeHash;
 
-use crate::{AttestationData, ChainSpec, Checkpoint, Domain, Epoch, ForkVersion, Root, SigningRoot, Slot, UnknownFork};
+use crate::{
+    AttestationData, ChainSpec, Checkpoint, Domain, Epoch, ForkVersion, Root, SigningRoot, Slot, UnknownFork,
+};
 
 /// Kinds of signature domains.
 ///
@@ -90,8 +92,12 @@ pub struct Vote {
 /// Errors: [`UnknownFork`] when the target epoch lies beyond the configured fork schedule.
 /// Source: consensus-specs, phase0/validator.md, `get_attestation_signature`.
 pub fn vote_of(spec: &ChainSpec, data: &AttestationData) -> Result<Vote, UnknownFork> {
-    let AttestationData { slot, source: Checkpoint { epoch: source, .. }, target: Checkpoint { epoch: target, .. }, .. } =
-        *data;
+    let AttestationData {
+        slot,
+        source: Checkpoint { epoch: source, .. },
+        target: Checkpoint { epoch: target, .. },
+        ..
+    } = *data;
     let domain = spec.domain(DomainType::BeaconAttester, target)?;
     let root = compute_signing_root(Root::new(data.tree_hash_root().0), domain);
     Ok(Vote { slot, source, target, root })

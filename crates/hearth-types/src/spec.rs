@@ -257,7 +257,8 @@ mod tests {
     #[test]
     fn slots_epochs_and_moments_convert_without_overflow_at_the_edges() {
         let forks = ForkSchedule::new(vec![fork(ForkName::Fulu, 0)], Epoch::FAR_FUTURE).unwrap();
-        let spec = ChainSpec::new(UnixMillis::new(1_000), Root::new([0; 32]), 12_000, 32, forks.clone()).unwrap();
+        let spec =
+            ChainSpec::new(UnixMillis::new(1_000), Root::new([0; 32]), 12_000, 32, forks.clone()).unwrap();
         assert_eq!(spec.slot_at(UnixMillis::new(999)), None);
         assert_eq!(spec.slot_at(UnixMillis::new(1_000)), Some(Slot::new(0)));
         assert_eq!(spec.slot_at(UnixMillis::new(12_999)), Some(Slot::new(0)));

@@ -22,7 +22,8 @@ const MUTED: Color = Color::DarkGray;
 
 /// Shows the demo until `q`, then gives the verdict.
 pub(crate) async fn watch(mut demo: Demo) -> anyhow::Result<Verdict> {
-    let mut terminal = ratatui::try_init().context("cannot draw on this terminal; try hearth demo --slots 12")?;
+    let mut terminal =
+        ratatui::try_init().context("cannot draw on this terminal; try hearth demo --slots 12")?;
     let outcome = drive(&mut demo, &mut terminal).await;
     ratatui::restore();
     outcome?;
@@ -61,22 +62,29 @@ fn ends(key: KeyEvent) -> bool {
 
 fn draw(frame: &mut Frame, view: &View) {
     let operators = u16::try_from(view.operators.len()).unwrap_or(u16::MAX);
-    let areas =
-        Layout::vertical([Constraint::Length(3), Constraint::Length(operators + 3), Constraint::Min(5), Constraint::Length(3)])
-            .split(frame.area());
+    let areas = Layout::vertical([
+        Constraint::Length(3),
+        Constraint::Length(operators + 3),
+        Constraint::Min(5),
+        Constraint::Length(3),
+    ])
+    .split(frame.area());
     let [top, ring, slots, foot] = areas[..] else { return };
     frame.render_widget(headline(view), top);
     frame.render_widget(operator_table(view), ring);
     frame.render_widget(slot_table(view, usize::from(slots.height.saturating_sub(3))), slots);
-    let keys = "Press an operator's number to stop it (as by a power cut) or to start it again. q ends the demo.";
-    frame.render_widget(Paragraph::new(keys).wrap(Wrap { trim: true }).fg(MUTED).block(Block::bordered()), foot);
+    let keys =
+        "Press an operator's number to stop it (as by a power cut) or to start it again. q ends the demo.";
+    frame
+        .render_widget(Paragraph::new(keys).wrap(Wrap { trim: true }).fg(MUTED).block(Block::bordered()), foot);
 }
 
 fn headline(view: &View) -> Paragraph<'static> {
     let lit = view.running() >= view.threshold;
     let (mark, colour) = if lit { ("▲ ", EMBER) } else { ("△ ", Color::Red) };
     let line = Line::from(vec![Span::from(mark).fg(colour), Span::from(view.sentence()).bold()]);
-    Paragraph::new(line).block(Block::bordered().title(" Hearth demo: one cluster, real nodes, a simulated chain "))
+    Paragraph::new(line)
+        .block(Block::bordered().title(" Hearth demo: one cluster, real nodes, a simulated chain "))
 }
 
 fn operator_table(view: &View) -> Table<'static> {
@@ -127,7 +135,9 @@ fn slot_table(view: &View, rows: usize) -> Table<'static> {
 
 fn slot_row(slot: Slot, seen: &SlotView) -> Row<'static> {
     let dash = || "–".to_owned();
-    let millis = |times: &std::collections::BTreeMap<u8, u64>| times.values().min().map_or_else(dash, |ms| format!("{ms} ms"));
+    let millis = |times: &std::collections::BTreeMap<u8, u64>| {
+        times.values().min().map_or_else(dash, |ms| format!("{ms} ms"))
+    };
     let signers: Vec<String> = seen.signers.iter().map(u8::to_string).collect();
     let waiting = seen.failures.is_empty() && seen.included < seen.duties;
     let (included, style) = match seen.distance {

@@ -99,7 +99,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn conclude(verdict: &Verdict) {
-    let Verdict { duties, included, included_at_distance_1, slashable_pairs, decide_ms, submit_ms, .. } = verdict;
+    let Verdict { duties, included, included_at_distance_1, slashable_pairs, decide_ms, submit_ms, .. } =
+        verdict;
     say::line(format!(
         "\n{included} of {duties} attestations were included, {included_at_distance_1} of them in the very next block."
     ));
@@ -113,7 +114,10 @@ fn conclude(verdict: &Verdict) {
         decide_ms.p50, submit_ms.p50, decide_ms.p99, submit_ms.p99
     ));
     if let Some(first) = verdict.first_inclusion_ms {
-        say::line(format!("From the command to the first included attestation: {:.1} s.", first as f64 / 1_000.0));
+        say::line(format!(
+            "From the command to the first included attestation: {:.1} s.",
+            first as f64 / 1_000.0
+        ));
     }
 }
 

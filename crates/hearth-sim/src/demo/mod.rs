@@ -109,7 +109,11 @@ pub struct Demo {
 
 impl Demo {
     /// Makes the cluster, starts the chain and every operator. `progress` hears what is being done.
-    pub async fn start(options: Options, began: UnixMillis, progress: impl Fn(&str)) -> Result<Self, DemoError> {
+    pub async fn start(
+        options: Options,
+        began: UnixMillis,
+        progress: impl Fn(&str),
+    ) -> Result<Self, DemoError> {
         if !(3..=16).contains(&options.operators) {
             return Err(DemoError::Senseless("a demo has 3 to 16 operators".into()));
         }
@@ -250,4 +254,3 @@ fn chain_spec(genesis: UnixMillis, options: &Options) -> Result<ChainSpec, Inval
 fn seeded(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
-

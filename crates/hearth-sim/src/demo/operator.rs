@@ -32,7 +32,11 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// One for each folder of the cluster, each with a port of its own and everybody else's address.
-    pub(crate) fn prepare(options: &Options, beacon: &str, tell: &mpsc::Sender<Heard>) -> io::Result<Vec<Self>> {
+    pub(crate) fn prepare(
+        options: &Options,
+        beacon: &str,
+        tell: &mpsc::Sender<Heard>,
+    ) -> io::Result<Vec<Self>> {
         let ports = free_ports(options.operators)?;
         let operator = |(number, port): (u8, u16)| {
             let folder = options.folder.join(format!("node{}", number - 1));

@@ -28,8 +28,11 @@ impl std::str::FromStr for Absence {
             Some((from, until)) => (from, Some(until.parse().map_err(|_| wrong())?)),
             None => (slots, None),
         };
-        let absence =
-            Self { operator: operator.parse().map_err(|_| wrong())?, from: from.parse().map_err(|_| wrong())?, until };
+        let absence = Self {
+            operator: operator.parse().map_err(|_| wrong())?,
+            from: from.parse().map_err(|_| wrong())?,
+            until,
+        };
         if absence.operator == 0 || until.is_some_and(|until| until <= absence.from) {
             return Err(wrong());
         }

@@ -64,8 +64,16 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn of(chain: &Chain, view: &View, options: &Options, began: UnixMillis, last: Slot, memory_mib: Option<u64>) -> Self {
-        let judged: Vec<(Slot, &SlotView)> = view.slots.range(..=last).map(|(slot, seen)| (*slot, seen)).collect();
+    pub(crate) fn of(
+        chain: &Chain,
+        view: &View,
+        options: &Options,
+        began: UnixMillis,
+        last: Slot,
+        memory_mib: Option<u64>,
+    ) -> Self {
+        let judged: Vec<(Slot, &SlotView)> =
+            view.slots.range(..=last).map(|(slot, seen)| (*slot, seen)).collect();
         let missed: Vec<Missed> = judged
             .iter()
             .filter(|(_, seen)| seen.included < seen.duties)
@@ -79,7 +87,8 @@ impl Verdict {
         let convictions = chain.convictions().to_vec();
         let prompt = |seen: &SlotView| if seen.distance == Some(1) { seen.included } else { 0 };
         let first = view.first_included.map(|block| view.slot_start(block).millis_since(began));
-        let times = |of: fn(&SlotView) -> Vec<u64>| quantiles(judged.iter().flat_map(|(_, seen)| of(seen)).collect());
+        let times =
+            |of: fn(&SlotView) -> Vec<u64>| quantiles(judged.iter().flat_map(|(_, seen)| of(seen)).collect());
         Self {
             passed: convictions.is_empty()
                 && missed.iter().all(|missed| missed.excused)

@@ -140,10 +140,13 @@ impl View {
 
     pub(crate) fn hear(&mut self, Heard { operator: number, event }: &Heard) {
         let number = *number;
-        let millis = event["after_ms"].as_u64().unwrap_or_default();
-        let duty = event["duty"]["slot"].as_str().and_then(|slot| slot.parse().ok());
+        let text = |path: &str| event.pointer(path).and_then(|field| field.as_str());
+        let count = |path: &str| event.pointer(path).and_then(|field| field.as_u64());
+        let kind = text("/event").unwrap_or_default();
+        let millis = count("/after_ms").unwrap_or_default();
+        let duty = text("/duty/slot").and_then(|slot| slot.parse().ok());
         if let Some(operator) = self.operator(number) {
-            match (event["event"].as_str().unwrap_or_default(), event["operator"].as_u64()) {
+            match (kind, count("/operator")) {
                 ("started", _) => operator.state = State::Running,
                 ("peer_connected", Some(peer)) => drop(operator.peers.insert(peer)),
                 ("peer_disconnected", Some(peer)) => drop(operator.peers.remove(&peer)),
@@ -152,17 +155,17 @@ impl View {
             }
         }
         let Some(slot) = duty.map(|slot: Slot| self.slots.entry(slot).or_default()) else { return };
-        match event["event"].as_str().unwrap_or_default() {
+        match kind {
             "decided" => {
-                slot.leader = event["leader"].as_u64().map(|position| position + 1);
-                slot.round = event["round"].as_u64();
+                slot.leader = count("/leader").map(|position| position + 1);
+                slot.round = count("/round");
                 slot.decided_ms.insert(number, millis);
             }
             "signed" => drop(slot.signers.insert(number)),
             "completed" => drop(slot.completed_ms.insert(number, millis)),
             "submitted" => drop(slot.submitted_ms.insert(number, millis)),
             "finished" => {
-                if let Some(detail) = event["failure"]["detail"].as_str() {
+                if let Some(detail) = text("/failure/detail") {
                     slot.failures.insert(number, detail.to_owned());
                 }
             }
@@ -193,5 +196,4 @@ impl View {
     fn operator(&mut self, number: u8) -> Option<&mut OperatorView> {
         self.operators.iter_mut().find(|operator| operator.number == number)
     }
-
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use hearth_crypto::k1::NodeKey;
 use hearth_crypto::{SecretKey, Verified};
 use hearth_duties::{
-    AgreedValue, Cluster, ConsensusDraft, ConsensusMessage, Dialect, Input, Output, PartialSet, Report, SignReply,
-    SignRequest, Value, Workflow,
+    AgreedValue, Cluster, ConsensusDraft, ConsensusMessage, Dialect, Input, Output, PartialSet, Report,
+    SignReply, SignRequest, Value, Workflow,
 };
 use hearth_obol::wire::{ConsensusCodec, Gate, ObolDialect, partial};
 use hearth_qbft::Kind;
@@ -48,7 +48,8 @@ impl Member {
         shares: Vec<(ValidatorPubkey, SecretKey)>,
         behaviour: Behaviour,
     ) -> Self {
-        let record = SlashingDb::in_memory(spec.genesis_validators_root).expect("memory is always there to open");
+        let record =
+            SlashingDb::in_memory(spec.genesis_validators_root).expect("memory is always there to open");
         Self {
             signer: Signer::new(Keyring::new(shares), record),
             spec: spec.clone(),
@@ -147,7 +148,8 @@ impl Member {
         let frames = match self.behaviour {
             Behaviour::Mute => Vec::new(),
             Behaviour::Equivocator => {
-                let other = self.contradiction(draft).and_then(|other| self.consensus.encode(&other, &self.key).ok());
+                let other =
+                    self.contradiction(draft).and_then(|other| self.consensus.encode(&other, &self.key).ok());
                 let other = other.map_or_else(|| bytes.clone(), |(other, _)| other);
                 peers.map(|to| (to, if rng.random_bool(0.5) { bytes.clone() } else { other.clone() })).collect()
             }
@@ -174,7 +176,9 @@ impl Member {
         if self.remembered.is_empty() || !rng.random_bool(0.2) {
             return Vec::new();
         }
-        let Some(frame) = self.remembered.get(rng.random_range(0..self.remembered.len())) else { return Vec::new() };
+        let Some(frame) = self.remembered.get(rng.random_range(0..self.remembered.len())) else {
+            return Vec::new();
+        };
         self.cluster.peers().map(|to| (to, frame.clone())).collect()
     }
 
