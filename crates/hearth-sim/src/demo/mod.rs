@@ -212,8 +212,8 @@ impl Demo {
         }
         let passed = self.settled;
         self.settled = passed.next();
-        self.view.settle(&self.chain.lock(), self.settled);
         self.interfere(self.settled);
+        self.view.settle(&self.chain.lock(), self.settled);
         match self.last_slot() {
             Some(last) if passed >= last.saturating_add(LAST_CALL_SLOTS) => Some(Change::Over),
             _ => Some(Change::Settled(passed)),

@@ -52,7 +52,7 @@ pub struct SlotView {
     pub submitted_ms: BTreeMap<u8, u64>,
     /// Operators that signed.
     pub signers: BTreeSet<u8>,
-    /// Operators that ran at the start of the slot.
+    /// Operators that ran through the slot.
     pub running: usize,
     /// Validators that had a duty.
     pub duties: usize,
@@ -135,6 +135,11 @@ impl View {
             operator.state = State::Stopped;
             operator.pid = None;
             operator.peers.clear();
+        }
+        // Who leaves in the middle of a slot is missing in it.
+        let running = self.running();
+        if let Some((_, slot)) = self.slots.iter_mut().next_back() {
+            slot.running = slot.running.min(running);
         }
     }
 
