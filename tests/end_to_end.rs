@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "helpers of a test fail and talk as tests do")]
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use hearth_tests::{Running, free_ports, hearth, node_commands, run, said};
 use serde_json::Value;
@@ -72,9 +73,10 @@ fn a_folder_in_use_is_refused_and_a_node_stops_when_asked() {
     let mut commands = node_commands(&cluster, 4, &nowhere);
     let mut node = Running::start(commands.remove(0), &folder.path().join("node.log"));
     let lock = cluster.join("node0/hearth.lock");
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !(lock.exists() && node.log().contains("waiting for the beacon node")) {
-        assert!(node.is_running(), "{}", node.log());
-        std::thread::yield_now();
+        assert!(node.is_running() && Instant::now() < deadline, "{}", node.log());
+        std::thread::sleep(Duration::from_millis(20));
     }
     let data_dir = cluster.join("node0").display().to_string();
     let second = run(&["run", "--data-dir", &data_dir, "--beacon-node", &nowhere]);

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// The `hearth` program, built if it is not there or stale.
 ///
@@ -98,7 +99,15 @@ impl Running {
 }
 
 impl Drop for Running {
+    /// Asks first, so that a script can end what it started; kills what does not listen.
     fn drop(&mut self) {
+        if self.is_running() {
+            let _asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while self.is_running() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
         self.kill();
     }
 }

@@ -6,7 +6,7 @@ mod steps;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use steps::{Runner, cargo};
@@ -88,8 +88,9 @@ fn perform(task: Task) -> Result<()> {
             runner.step("Building hearth", cargo(["build", "--package", "hearth-cli"]))?;
             let mut command =
                 cargo(["test", "--package", "hearth-tests", "--test", "devnet", "--", "--nocapture"]);
-            command.env("HEARTH_DEVNET_FORKS", forks.join(","));
+            command.env("HEARTH_DEVNET_FORKS", forks.join(",")).env("HEARTH_DEVNET_REQUIRED", "1");
             if let (Some(url), Some(keys)) = (beacon_node, keys) {
+                let keys = std::fs::canonicalize(&keys).with_context(|| format!("--keys {keys}"))?;
                 command.env("HEARTH_DEVNET_BEACON_NODE", url).env("HEARTH_DEVNET_KEYS", keys);
             }
             runner.step("A cluster on a real consensus client", command)?;

@@ -57,7 +57,7 @@ pub(crate) fn check(need: Need) -> Result<()> {
     let install = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !answers("id", &["-u"]) || user_id() != Some(0) {
         bail!(
-            "This machine lacks some Debian packages. Install them, then run the command again:\n    sudo {install}"
+            "This machine lacks some Debian packages. Install them, then run the command again:\n    sudo apt-get update && sudo {install}"
         );
     }
     say(&format!("Installing {} ...", packages.join(" ")));

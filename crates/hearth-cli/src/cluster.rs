@@ -28,7 +28,7 @@ pub(crate) struct VerifyArguments {
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     let Command::Verify(VerifyArguments { file, testnet }) = command;
     // A node's folder describes the network of its cluster where that is not a public one.
-    let beside = file.parent().map(Settings::load).transpose().ok().flatten();
+    let beside = file.parent().map(Settings::load).transpose()?;
     let testnet = testnet.described().or(beside.and_then(|settings| settings.testnet));
     let checks = verify_lock_file(&file, testnet.as_ref())?;
     for check in &checks {

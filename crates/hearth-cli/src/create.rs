@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -9,6 +10,7 @@ use hearth_node::{Creation, Keys, Network, Networks, Testnet, create_cluster, re
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::say;
+use crate::signals;
 use crate::testnet::TestnetArguments;
 
 /// What can be made.
@@ -31,17 +33,17 @@ pub(crate) struct ClusterArguments {
     #[arg(long, default_value = "")]
     name: String,
     /// Number of operators, at least 3.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(3..=254))]
     nodes: u8,
     /// Operators needed for a signature. Unless given: two thirds, rounded up.
     #[arg(long)]
     threshold: Option<u64>,
     /// Number of validators. Unless given: 1, or as many as keys are split.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     num_validators: Option<u32>,
     /// Network: mainnet, hoodi, sepolia, gnosis or chiado.
-    #[arg(long, default_value = "mainnet")]
-    network: String,
+    #[arg(long, required_unless_present = "testnet_name", conflicts_with = "testnet_name")]
+    network: Option<String>,
     #[command(flatten)]
     testnet: TestnetArguments,
     /// Withdrawal address: one, or one per validator. Exactly as your wallet shows it, upper and lower case.
@@ -87,7 +89,7 @@ fn cluster(arguments: ClusterArguments) -> anyhow::Result<ExitCode> {
     let creation = Creation {
         folder: arguments.cluster_dir,
         name: arguments.name,
-        network: network(&arguments.network, &arguments.testnet)?,
+        network: network(arguments.network.as_deref(), &arguments.testnet)?,
         operators: arguments.nodes,
         threshold: arguments.threshold,
         withdrawal_addresses: arguments.withdrawal_addresses,
@@ -101,10 +103,13 @@ fn cluster(arguments: ClusterArguments) -> anyhow::Result<ExitCode> {
         ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("a constant template"),
     );
     bar.set_message("Encrypting key shares");
-    let created = create_cluster(&creation, keys, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    })?;
+    let created = signals::until_stopped(|stopped| {
+        create_cluster(&creation, keys, &mut |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+            !stopped.load(Ordering::Relaxed)
+        })
+    })??;
     bar.finish_and_clear();
 
     say::line(format!(
@@ -128,12 +133,13 @@ fn cluster(arguments: ClusterArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn network(name: &str, testnet: &TestnetArguments) -> anyhow::Result<Network> {
+fn network(name: Option<&str>, testnet: &TestnetArguments) -> anyhow::Result<Network> {
     if let Some(testnet) = testnet.described() {
         let Testnet { name, fork_version, chain_id, genesis_timestamp } = testnet;
         return Ok(Network::custom(&name, fork_version, chain_id, genesis_timestamp, None)?);
     }
     let known = Networks::known();
+    let name = name.unwrap_or_default();
     let names = || known.iter().map(|network| network.name.as_str()).collect::<Vec<_>>().join(", ");
     known.by_name(name).cloned().with_context(|| format!("--network {name} is not one of {}", names()))
 }

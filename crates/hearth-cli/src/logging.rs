@@ -27,6 +27,8 @@ pub(crate) fn start(arguments: &LogArguments) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&arguments.log_level)
         .map_err(|error| anyhow::anyhow!("--log-level {}: {error}", arguments.log_level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that nobody can write any more must not end the node; reporting that on the same broken stream would.
+    let builder = builder.log_internal_errors(false);
     match arguments.log_format {
         Format::Human => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
         Format::Json => builder.json().flatten_event(true).init(),

@@ -6,6 +6,7 @@ mod demo;
 mod logging;
 mod run;
 mod say;
+mod signals;
 mod testnet;
 
 use std::process::ExitCode;

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use hearth_node::{NodeEvent, Settings};
+use hearth_node::{NodeEvent, Observer, Settings};
 use hearth_types::UnixMillis;
 use tokio_util::sync::CancellationToken;
 
 use crate::logging::{self, LogArguments};
+use crate::signals::stop_asked;
 use crate::testnet::TestnetArguments;
 
 /// Options of `hearth run`. What is not given comes from `settings.toml` in the data folder.
@@ -52,8 +53,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::start(&arguments.log)?;
     let settings = settings(&arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let observer: Box<dyn hearth_node::Observer> =
-        if arguments.events { Box::new(print_event) } else { Box::new(|_: UnixMillis, _: &NodeEvent| {}) };
+    let observer: Box<dyn Observer> =
+        if arguments.events { event_printer() } else { Box::new(|_: UnixMillis, _: &NodeEvent| {}) };
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         let node = hearth_node::run(&arguments.data_dir, settings, observer, stop.clone());
@@ -66,7 +67,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         stop.cancel();
         tokio::select! {
             outcome = &mut node => outcome,
-            () = stop_asked() => Ok(()),
+            // The record of what was signed is on disk at every moment; only the duty is lost.
+            () = stop_asked() => std::process::exit(1),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -93,26 +95,26 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-fn print_event(at: UnixMillis, event: &NodeEvent) {
-    let Ok(mut line) = serde_json::to_value(event) else { return };
-    if let Some(fields) = line.as_object_mut() {
-        fields.insert("at_ms".into(), at.get().into());
-    }
-    // Nobody listening any more is no reason to stop signing.
-    let _unheard = writeln!(std::io::stdout(), "{line}");
-}
+/// Lines that may wait for a slow reader; more are dropped, because duties must not wait.
+const EVENTS_WAITING: usize = 4_096;
 
-/// Ctrl-C or SIGTERM.
-async fn stop_asked() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
+/// Prints events from a thread of its own.
+fn event_printer() -> Box<dyn Observer> {
+    let (lines, waiting) = std::sync::mpsc::sync_channel::<String>(EVENTS_WAITING);
+    std::thread::spawn(move || {
+        let mut out = std::io::stdout();
+        for line in waiting {
+            // Nobody listens any more: no reason to stop signing.
+            if writeln!(out, "{line}").is_err() {
+                return;
             }
         }
-    }
-    let _asked = tokio::signal::ctrl_c().await;
+    });
+    Box::new(move |at: UnixMillis, event: &NodeEvent| {
+        let Ok(mut line) = serde_json::to_value(event) else { return };
+        if let Some(fields) = line.as_object_mut() {
+            fields.insert("at_ms".into(), at.get().into());
+        }
+        let _dropped = lines.try_send(line.to_string());
+    })
 }

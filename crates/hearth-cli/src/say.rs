@@ -1,15 +1,16 @@
 //! Words for the person at the terminal. Everything that the command prints passes through here.
 
+use std::io::Write;
+
 /// One line of result.
-#[expect(clippy::print_stdout, reason = "a command talks to its user")]
 pub(crate) fn line(text: impl AsRef<str>) {
-    println!("{}", text.as_ref());
+    // A reader that has gone away is no error of ours: `hearth … | head`.
+    let _unread = writeln!(std::io::stdout(), "{}", text.as_ref());
 }
 
 /// One line beside the result: progress, warnings.
-#[expect(clippy::print_stderr, reason = "a command talks to its user")]
 pub(crate) fn aside(text: impl AsRef<str>) {
-    eprintln!("{}", text.as_ref());
+    let _unread = writeln!(std::io::stderr(), "{}", text.as_ref());
 }
 
 /// What went wrong, from the outermost to the innermost cause.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hearth_duties::Alarm;
 use hearth_types::UnixMillis;
 
-/// Longest sleep in one piece: a wall clock that was set or a machine that slept is noticed after this.
+/// Longest sleep in one piece: a wall clock that was set forward, or a machine that slept, is noticed after this.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 /// Alarms in the order in which they fire; equal moments in the order in which they were set.
@@ -21,6 +21,11 @@ impl Alarms {
     pub(crate) fn set(&mut self, at: UnixMillis, alarm: Alarm) {
         self.pending.push(Reverse((at, self.set_so_far, alarm)));
         self.set_so_far += 1;
+    }
+
+    /// Forgets which slot comes next: the clock that said so was wrong. Everything else fires late, and is over then.
+    pub(crate) fn forget_slot_starts(&mut self) {
+        self.pending.retain(|Reverse((_, _, alarm))| !matches!(alarm, Alarm::SlotStart(_)));
     }
 
     /// The next alarm whose moment has come.

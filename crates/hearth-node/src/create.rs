@@ -84,6 +84,9 @@ pub enum CreateError {
     /// Something is there already.
     #[error("{} exists already and was left alone; choose another folder for the cluster, or move it away", .0.display())]
     Exists(PathBuf),
+    /// The caller said no to going on.
+    #[error("stopped; nothing was made, and nothing is left of it")]
+    Interrupted,
     /// A file could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Unwritable {
@@ -141,12 +144,12 @@ impl Creation {
 
 /// Makes the cluster and one folder for each operator, or nothing.
 ///
-/// `progress` hears how many keystores of how many are done. Blocks for about 0.06 s of one core a keystore, unless
-/// they are insecure.
+/// `progress` hears how many keystores of how many are done, and says whether to go on; a no is heard when the node under
+/// way is finished. Blocks for about 0.06 s of one core a keystore, unless they are insecure.
 pub fn create_cluster(
     creation: &Creation,
     keys: Keys,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Created, CreateError> {
     if creation.insecure_keys && creation.network.holds_real_money() {
         return Err(CreateError::Insecure(creation.network.name.clone()));
@@ -181,7 +184,7 @@ fn write(
     folders: &[PathBuf],
     node_keys: &[NodeKey],
     dealt: &Dealt,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), CreateError> {
     let unwritable = |path: &Path| {
         let path = path.to_owned();
@@ -190,15 +193,24 @@ fn write(
     let mut rng = rand::rng();
     let draft = creation.folder.join(format!(".new-cluster-{:08x}", rng.random::<u32>()));
     fs::create_dir_all(&draft).map_err(unwritable(&draft))?;
-    let written = write_nodes(creation, &draft, node_keys, dealt, progress).and_then(|drafts| {
-        for (from, to) in drafts.iter().zip(folders) {
-            fs::rename(from, to).map_err(unwritable(to))?;
-        }
-        Ok(())
-    });
+    let written = write_nodes(creation, &draft, node_keys, dealt, progress)
+        .and_then(|drafts| take_places(&drafts, folders));
     // Empty after success; after a failure the draft holds key shares that nobody needs.
     let removed = fs::remove_dir_all(&draft).map_err(unwritable(&draft));
     written.and(removed)
+}
+
+/// Gives every folder its name, or takes back the names already given.
+fn take_places(drafts: &[PathBuf], folders: &[PathBuf]) -> Result<(), CreateError> {
+    for (done, (from, to)) in drafts.iter().zip(folders).enumerate() {
+        if let Err(source) = fs::rename(from, to) {
+            for (from, to) in drafts.iter().zip(folders).take(done) {
+                let _taken_back = fs::rename(to, from);
+            }
+            return Err(CreateError::Unwritable { path: to.clone(), source });
+        }
+    }
+    Ok(())
 }
 
 fn write_nodes(
@@ -206,7 +218,7 @@ fn write_nodes(
     draft: &Path,
     node_keys: &[NodeKey],
     dealt: &Dealt,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Vec<PathBuf>, CreateError> {
     let mut rng = rand::rng();
     let cost = if creation.insecure_keys { Cost::Insecure } else { Cost::Standard };
@@ -222,9 +234,13 @@ fn write_nodes(
         };
         make_private(&node).map_err(|source| CreateError::Unwritable { path: node.clone(), source })?;
         identity::store(&node.join(identity::FILE_NAME), key, &mut rng)?;
+        let mut go_on = true;
         folder::write(&node.join(folder::FOLDER_NAME), shares, cost, &mut rng, |keystores| {
-            progress(done_before + keystores.done as u64, total);
+            go_on &= progress(done_before + keystores.done as u64, total);
         })?;
+        if !go_on {
+            return Err(CreateError::Interrupted);
+        }
         done_before += shares.len() as u64;
         for deposit in &dealt.deposits {
             put(&deposit.name, &deposit.json)?;
@@ -260,7 +276,7 @@ mod tests {
     #[test]
     fn every_operator_finds_its_seat_in_the_folder_made_for_it() {
         let home = tempfile::tempdir().unwrap();
-        let created = create_cluster(&creation(home.path()), Keys::Fresh(3), &mut |_, _| {}).unwrap();
+        let created = create_cluster(&creation(home.path()), Keys::Fresh(3), &mut |_, _| true).unwrap();
         assert_eq!(created.threshold.count(), 3);
         for (number, folder) in created.folders.iter().enumerate() {
             let testnet = Settings::load(folder).unwrap().testnet;
@@ -277,19 +293,27 @@ mod tests {
     fn what_is_there_is_left_alone_and_a_refused_plan_leaves_nothing() {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("node2")).unwrap();
-        let refused = create_cluster(&creation(home.path()), Keys::Fresh(1), &mut |_, _| {});
+        let refused = create_cluster(&creation(home.path()), Keys::Fresh(1), &mut |_, _| true);
         assert!(matches!(refused, Err(CreateError::Exists(path)) if path.ends_with("node2")));
 
         let empty = tempfile::tempdir().unwrap();
         let nobody = Creation { withdrawal_addresses: vec!["0x12".into()], ..creation(empty.path()) };
-        assert!(matches!(create_cluster(&nobody, Keys::Fresh(1), &mut |_, _| {}), Err(CreateError::Plan(_))));
+        assert!(matches!(create_cluster(&nobody, Keys::Fresh(1), &mut |_, _| true), Err(CreateError::Plan(_))));
         assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_command_that_is_stopped_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let stopped = create_cluster(&creation(home.path()), Keys::Fresh(1), &mut |done, _| done < 2);
+        assert!(matches!(stopped, Err(CreateError::Interrupted)), "{stopped:?}");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn the_folder_of_another_operator_is_not_ours() {
         let home = tempfile::tempdir().unwrap();
-        let created = create_cluster(&creation(home.path()), Keys::Fresh(1), &mut |_, _| {}).unwrap();
+        let created = create_cluster(&creation(home.path()), Keys::Fresh(1), &mut |_, _| true).unwrap();
         let [first, second, ..] = &created.folders[..] else { panic!("four were made") };
         fs::remove_file(first.join(identity::FILE_NAME)).unwrap();
         fs::copy(second.join(identity::FILE_NAME), first.join(identity::FILE_NAME)).unwrap();

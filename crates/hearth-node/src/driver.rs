@@ -15,7 +15,10 @@ use hearth_obol::wire::{
 };
 use hearth_p2p::{Bytes, Event, Events, Host};
 use hearth_types::{ChainSpec, OperatorIndex};
+use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,11 +30,38 @@ use crate::peers::PeerInfoDesk;
 use crate::signing::SigningThread;
 
 /// Answers that may wait for the loop. Every producer waits when it is full.
-pub(crate) const ANSWERS_WAITING: usize = 256;
+const ANSWERS_WAITING: usize = 256;
 /// Between two looks at the beacon nodes' health.
 const BEACON_CHECK: Duration = Duration::from_secs(6);
 /// Longest time that a stop waits for a duty under way.
 const LAST_DUTY: Duration = Duration::from_secs(12);
+
+/// How long work that nobody waits for any more may take to notice.
+const LEFTOVERS: Duration = Duration::from_secs(2);
+
+/// A part of the node died, and nothing can be signed without it.
+#[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
+pub enum Broken {
+    /// The thread with the key shares and the slashing database.
+    #[error("the signing thread ended by itself; its record on disk is intact, start the node again")]
+    Signer,
+    /// The network host.
+    #[error("the network host ended by itself; start the node again")]
+    Network,
+}
+
+/// What tasks beside the loop bring back.
+pub(crate) struct Answers {
+    pub(crate) bring: mpsc::Sender<Input>,
+    brought: mpsc::Receiver<Input>,
+}
+
+impl Answers {
+    pub(crate) fn new() -> Self {
+        let (bring, brought) = mpsc::channel(ANSWERS_WAITING);
+        Self { bring, brought }
+    }
+}
 
 /// Everything the loop works with.
 pub(crate) struct Driver {
@@ -46,7 +76,7 @@ pub(crate) struct Driver {
     pub(crate) host: Host,
     pub(crate) network: Events,
     pub(crate) signing: SigningThread,
-    pub(crate) answers: (mpsc::Sender<Input>, mpsc::Receiver<Input>),
+    pub(crate) answers: Answers,
     pub(crate) desk: PeerInfoDesk,
     pub(crate) metrics: Metrics,
     pub(crate) observer: Box<dyn Observer>,
@@ -54,22 +84,48 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// Runs until `stop`, then finishes the duty under way and closes everything.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    ///
+    /// Errors: [`Broken`] when a part without which nothing can be signed has died.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Broken> {
         let tasks = TaskTracker::new();
+        let watch = Arc::clone(&self.beacon);
+        let watching = tokio::spawn(async move { watch.keep_checking(BEACON_CHECK).await });
+
+        let outcome = self.turn(&stop, &tasks).await;
+
+        // Nobody hears answers any more, and nobody who brings one may wait for ever.
+        drop(self.answers);
+        self.signing.close().await;
+        watching.abort();
+        let _aborted = watching.await;
+        self.beacon.finish().await;
+        self.host.shutdown().await;
+        tasks.close();
+        let _in_time = tokio::time::timeout(LEFTOVERS, tasks.wait()).await;
+        self.observer.observe(clock::now(), &NodeEvent::Stopped);
+        outcome
+    }
+
+    async fn turn(&mut self, stop: &CancellationToken, tasks: &TaskTracker) -> Result<(), Broken> {
         let mut alarms = Alarms::default();
         let mut inputs = VecDeque::new();
         let mut last_call = None;
-
-        let watch = Arc::clone(&self.beacon);
-        let watching = tokio::spawn(async move { watch.keep_checking(BEACON_CHECK).await });
-        let first = self.workflow.start(clock::now());
-        self.perform(first, &mut alarms, &mut inputs, &tasks);
+        let mut before = clock::now();
+        let first = self.workflow.start(before);
+        self.perform(first, &mut alarms, &mut inputs, tasks)?;
         loop {
             while let Some(input) = inputs.pop_front() {
                 let outputs = self.workflow.step(clock::now(), input);
-                self.perform(outputs, &mut alarms, &mut inputs, &tasks);
+                self.perform(outputs, &mut alarms, &mut inputs, tasks)?;
             }
             let now = clock::now();
+            if now.saturating_add(self.spec.slot_ms()) < before {
+                tracing::warn!("the clock was set back; going on from the slot that it shows now");
+                alarms.forget_slot_starts();
+                let again = self.workflow.start(now);
+                self.perform(again, &mut alarms, &mut inputs, tasks)?;
+            }
+            before = now;
             if let Some(alarm) = alarms.take_due(now) {
                 // Once asked to stop, what has begun is finished and nothing new begins.
                 if last_call.is_none() || !matches!(alarm, Alarm::Due(_)) {
@@ -77,26 +133,18 @@ impl Driver {
                 }
                 continue;
             }
-            let enough = |deadline| !self.workflow.is_busy(now) || tokio::time::Instant::now() >= deadline;
+            let enough = |deadline| !self.workflow.is_busy(now) || Instant::now() >= deadline;
             if last_call.is_some_and(enough) {
-                break;
+                return Ok(());
             }
             tokio::select! {
-                () = stop.cancelled(), if last_call.is_none() => {
-                    last_call = Some(tokio::time::Instant::now() + LAST_DUTY);
-                }
-                Some(event) = self.network.recv() => inputs.extend(self.hear(event)),
-                Some(answer) = self.answers.1.recv() => inputs.push_back(answer),
-                () = self.desk.next_round() => self.desk.ask_all(&self.host, &self.peers, &tasks),
+                () = stop.cancelled(), if last_call.is_none() => last_call = Some(Instant::now() + LAST_DUTY),
+                event = self.network.recv() => inputs.extend(self.hear(event.ok_or(Broken::Network)?)),
+                Some(answer) = self.answers.brought.recv() => inputs.push_back(answer),
+                () = self.desk.next_round() => self.desk.ask_all(&self.host, &self.peers, tasks),
                 () = tokio::time::sleep(alarms.nap(now)) => {}
             }
         }
-        watching.abort();
-        self.beacon.finish().await;
-        tasks.close();
-        self.signing.close().await;
-        self.host.shutdown().await;
-        self.observer.observe(clock::now(), &NodeEvent::Stopped);
     }
 
     fn perform(
@@ -105,7 +153,7 @@ impl Driver {
         alarms: &mut Alarms,
         inputs: &mut VecDeque<Input>,
         tasks: &TaskTracker,
-    ) {
+    ) -> Result<(), Broken> {
         for output in outputs {
             match output {
                 Output::SetAlarm { at, alarm } => alarms.set(at, alarm),
@@ -125,20 +173,22 @@ impl Driver {
                         tracing::error!(%error, duty = %set.duty, "our partial signatures cannot be sent")
                     }
                 },
-                Output::Sign(request) => {
-                    let duty = request.duty;
-                    if !self.signing.ask(request) {
-                        tracing::error!(%duty, "the disk is too slow: the signer has no room for this duty");
+                Output::Sign(request) => match self.signing.ask(request) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(request)) => {
+                        tracing::error!(duty = %request.duty, "the disk is too slow: the signer has no room for this duty");
                     }
-                }
+                    Err(TrySendError::Closed(_)) => return Err(Broken::Signer),
+                },
                 Output::Combine(combination) => self.combine(combination, tasks),
                 Output::Report(report) => self.report(report),
             }
         }
+        Ok(())
     }
 
     fn ask(&self, question: Deadlined, tasks: &TaskTracker) {
-        let (beacon, answers) = (Arc::clone(&self.beacon), self.answers.0.clone());
+        let (beacon, answers) = (Arc::clone(&self.beacon), self.answers.bring.clone());
         tasks.spawn(async move {
             let reply = beacon.answer(question, clock::now()).await;
             // The loop has ended; nobody needs the answer.
@@ -148,7 +198,7 @@ impl Driver {
 
     /// Milliseconds of curve arithmetic, off the loop.
     fn combine(&self, Combination { duty, job }: Combination, tasks: &TaskTracker) {
-        let answers = self.answers.0.clone();
+        let answers = self.answers.bring.clone();
         tasks.spawn_blocking(move || {
             let outcome = complete_slot(&job, &mut rand::rng());
             let _unheard = answers.blocking_send(Input::Combined { duty, outcome });
@@ -201,7 +251,8 @@ impl Driver {
                 tracing::debug!(peer = %operator, %reason, ?retry_in, "not reachable");
             }
             Event::Refused { peer_id, address } => {
-                tracing::warn!(%peer_id, %address, "a stranger was turned away")
+                // At `debug`: anybody on the internet can cause it as often as they like.
+                tracing::debug!(%peer_id, %address, "a stranger was turned away")
             }
             other => tracing::debug!(event = ?other, "network"),
         }

@@ -1,6 +1,7 @@
 //! Keystores of existing validators, whose keys are to be split.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hearth_crypto::SecretKey;
@@ -9,6 +10,8 @@ use thiserror::Error;
 
 /// Folders below the given one that are looked into.
 const DEPTH: usize = 8;
+/// Bytes of a file that are read; no keystore is near that long.
+const LARGEST_FILE: u64 = 1 << 20;
 /// Files that are looked at.
 const MOST_FILES: usize = 20_000;
 
@@ -65,11 +68,22 @@ pub fn read_keys(folder: &Path) -> Result<Vec<SecretKey>, KeysError> {
         .collect::<Result<_, KeysError>>()?;
     let mut keys = Vec::new();
     for path in files.iter().filter(|path| ends(path, "json")) {
-        // Other JSON may lie around: deposit data, a lock.
-        let Ok(keystore) = Keystore::parse(read(path)?.as_bytes()) else { continue };
+        let keystore = match Keystore::parse(read(path)?.as_bytes()) {
+            Ok(keystore) => keystore,
+            // What calls itself a keystore must be one: a validator left out in silence would stop attesting.
+            Err(source) if is_named_keystore(path) => {
+                return Err(KeysError::Keystore { path: path.clone(), source });
+            }
+            // Other JSON may lie around: deposit data, a lock.
+            Err(_) => continue,
+        };
         keys.push(open(folder, path, &keystore, &passwords)?);
     }
     if keys.is_empty() { Err(KeysError::None(folder.to_owned())) } else { Ok(keys) }
+}
+
+fn is_named_keystore(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("keystore"))
 }
 
 fn open(
@@ -110,7 +124,10 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
 
 fn read(path: &Path) -> Result<String, KeysError> {
     let unreadable = |source| KeysError::Unreadable { path: path.to_owned(), source };
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(unreadable)
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -148,5 +165,10 @@ mod tests {
         put(home.path(), "keystore-0.json", &SecretKey::generate(&mut rand::rng()), &Password::new("one"));
         fs::write(home.path().join("keystore-0.txt"), "other").unwrap();
         assert!(matches!(read_keys(home.path()), Err(KeysError::NoPassword { .. })));
+        fs::write(home.path().join("keystore-0.json"), "{").unwrap();
+        assert!(
+            matches!(read_keys(home.path()), Err(KeysError::Keystore { .. })),
+            "a damaged one is not passed over"
+        );
     }
 }

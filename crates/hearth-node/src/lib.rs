@@ -23,6 +23,7 @@ mod signing;
 mod verify;
 
 pub use create::{CreateError, Created, Creation, Keys, create_cluster};
+pub use driver::Broken;
 pub use event::{NodeEvent, Observer};
 pub use folder::{DataFolder, FolderError};
 pub use hearth_obol::cluster::{IncompleteNetwork, Network, Networks};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hearth_beacon::{BeaconNodes, ConnectError, InvalidNodeUrl, NodeUrl, Patience, Progress};
-use hearth_duties::{Input, Workflow};
+use hearth_duties::Workflow;
 use hearth_obol::wire::{
     CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES,
     PARTIALS_PROTOCOL, PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
@@ -14,11 +14,10 @@ use hearth_signer::Signer;
 use hearth_slashing::SlashingDb;
 use hearth_types::{ChainSpec, ForkVersion, OperatorIndex};
 use thiserror::Error;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::driver::{ANSWERS_WAITING, Driver};
+use crate::driver::{Answers, Broken, Driver};
 use crate::event::{NodeEvent, Observer};
 use crate::folder::{DataFolder, FolderError};
 use crate::metrics::Metrics;
@@ -82,6 +81,9 @@ pub enum RunError {
     /// The network cannot be used.
     #[error(transparent)]
     Network(#[from] hearth_p2p::StartError),
+    /// A part of the node died while it ran.
+    #[error(transparent)]
+    Broken(#[from] Broken),
     /// A thread or a socket could not be had.
     #[error("{what}: {source}")]
     System {
@@ -103,16 +105,33 @@ pub async fn run(
     if settings.beacon_nodes.is_empty() {
         return Err(RunError::NoBeaconNode);
     }
-    let seat = Seat::take(&folder, settings.testnet.as_ref())?;
+    let settings_testnet = settings.testnet.clone();
+    let (folder, seat) = off_the_loop(move || {
+        tracing::info!(folder = %folder.path().display(), "checking the cluster lock and opening key shares");
+        let seat = Seat::take(&folder, settings_testnet.as_ref());
+        (folder, seat)
+    })
+    .await?;
+    let seat = seat?;
     let peers = peers(&seat, &settings)?;
     let Some((beacon, spec)) = connect(&settings, &stop).await? else { return Ok(()) };
     check_network(&seat, &spec)?;
-    let record = SlashingDb::open(&folder.slashing(), spec.genesis_validators_root)?;
+    let (path, genesis) = (folder.slashing(), spec.genesis_validators_root);
+    let record = off_the_loop(move || SlashingDb::open(&path, genesis)).await??;
     let driver = assemble(seat, peers, settings, (beacon, spec), record, observer, &stop).await?;
-    driver.run(stop).await;
+    let outcome = driver.run(stop).await;
     // Held to the very end: nobody else may use the folder while anything of this node lives.
     drop(folder);
-    Ok(())
+    Ok(outcome?)
+}
+
+/// Does what blocks (key derivation, a database check) where it does not keep signals waiting.
+async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
+    let failed = |error: tokio::task::JoinError| RunError::System {
+        what: "starting".into(),
+        source: std::io::Error::other(error),
+    };
+    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 /// Starts everything that the loop works with.
@@ -126,17 +145,6 @@ async fn assemble(
     stop: &CancellationToken,
 ) -> Result<Driver, RunError> {
     let Seat { identity, cluster, keyring, operators, lock_hash, name, .. } = seat;
-    let metrics = Metrics::new();
-    if let Some(address) = settings.metrics {
-        let failed = |source| RunError::System { what: format!("serving metrics on {address}"), source };
-        metrics.serve(address, stop.child_token()).await.map_err(failed)?;
-        tracing::info!("metrics: http://{address}/metrics");
-    }
-    let answers = mpsc::channel(ANSWERS_WAITING);
-    let spec = Arc::new(spec);
-    let signer = Signer::new(keyring, record);
-    let signing = SigningThread::start(signer, Arc::clone(&spec), answers.0.clone(), Input::Signed)
-        .map_err(|source| RunError::System { what: "starting the signing thread".into(), source })?;
     let config = HostConfig {
         secret_key: identity.to_bytes(),
         listen: settings.listen,
@@ -148,6 +156,18 @@ async fn assemble(
     };
     // Not stopped with the rest: the duty under way still needs its peers.
     let (host, network) = hearth_p2p::start(config, CancellationToken::new()).await?;
+
+    let metrics = Metrics::new();
+    if let Some(address) = settings.metrics {
+        let failed = |source| RunError::System { what: format!("serving metrics on {address}"), source };
+        metrics.serve(address, stop.child_token()).await.map_err(failed)?;
+        tracing::info!("metrics: http://{address}/metrics");
+    }
+    // Last: once it runs, the database is open, and nothing may fail any more.
+    let (answers, spec) = (Answers::new(), Arc::new(spec));
+    let signer = Signer::new(keyring, record);
+    let signing = SigningThread::start(signer, Arc::clone(&spec), answers.bring.clone())
+        .map_err(|source| RunError::System { what: "starting the signing thread".into(), source })?;
 
     let (me, validators) = (cluster.me, cluster.validators.len());
     let listening = host.listen_addresses();

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use hearth_duties::{SignReply, SignRequest};
+use hearth_duties::{Input, SignReply, SignRequest};
 use hearth_signer::Signer;
 use hearth_slashing::{EpochStart, RETENTION_EPOCHS};
 use hearth_types::{ChainSpec, Epoch};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Requests that may wait while the disk is slow. A duty has one; more than this many waiting are lost causes.
 const WAITING: usize = 16;
@@ -20,16 +21,11 @@ pub(crate) struct SigningThread {
 
 impl SigningThread {
     /// Starts the thread; answers go to `answers`.
-    pub(crate) fn start<A, F>(
+    pub(crate) fn start(
         mut signer: Signer,
         spec: Arc<ChainSpec>,
-        answers: mpsc::Sender<A>,
-        wrap: F,
-    ) -> std::io::Result<Self>
-    where
-        A: Send + 'static,
-        F: Fn(SignReply) -> A + Send + 'static,
-    {
+        answers: mpsc::Sender<Input>,
+    ) -> std::io::Result<Self> {
         let (requests, mut waiting) = mpsc::channel::<SignRequest>(WAITING);
         let mut pruned = Epoch::default();
         let work = move || {
@@ -42,7 +38,7 @@ impl SigningThread {
                         (*validator, outcome.map_err(|refusal| refusal.to_string()))
                     })
                     .collect();
-                if answers.blocking_send(wrap(SignReply { duty, signatures })).is_err() {
+                if answers.blocking_send(Input::Signed(SignReply { duty, signatures })).is_err() {
                     return;
                 }
                 // The slot's work is done: a quiet moment.
@@ -57,9 +53,9 @@ impl SigningThread {
         Ok(Self { requests, thread })
     }
 
-    /// Hands over a request; `false` if the thread is so far behind that the duty is lost.
-    pub(crate) fn ask(&self, request: SignRequest) -> bool {
-        self.requests.try_send(request).is_ok()
+    /// Hands over a request. Errors: the thread is so far behind that the duty is lost, or it has ended.
+    pub(crate) fn ask(&self, request: SignRequest) -> Result<(), TrySendError<SignRequest>> {
+        self.requests.try_send(request)
     }
 
     /// Waits until the request under way is done and the database is closed.

@@ -1,5 +1,6 @@
 //! Everything that can be checked about a lock file, for people.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hearth_obol::cluster::{Lock, MAX_FILE_BYTES, Networks, Outcome, ParseError, VerifiedLock};
@@ -77,12 +78,13 @@ fn networks(testnet: Option<&Testnet>) -> Networks {
 
 fn read(path: &Path) -> Result<Lock, LockFileError> {
     let unreadable = |source| LockFileError::Unreadable { path: path.to_owned(), source };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    // Longer files are refused by the reader; here they are not even loaded.
-    let bytes = if usize::try_from(length).is_ok_and(|length| length <= MAX_FILE_BYTES) {
-        std::fs::read(path).map_err(unreadable)?
-    } else {
-        return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
-    };
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is not a file")));
+    }
+    // One byte more than a lock may have tells the reader that there is more.
+    let most = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
     Lock::from_json(&bytes).map_err(|source| LockFileError::Malformed { path: path.to_owned(), source })
 }

@@ -183,15 +183,15 @@ impl Chain {
         let SingleAttestation { committee_index, attester_index: validator, data, signature } = attestation;
         let key = *self.key(validator).ok_or(Rejection::NoSuchValidator(validator))?;
         let slot = data.slot;
-        if slot > self.head || slot.saturating_add(INCLUSION_WINDOW) < self.head {
-            return Err(Rejection::OutOfTime(slot));
-        }
         let vote = vote_of(&self.spec, &data).map_err(|_| Rejection::Elsewhere("fork"))?;
         let signed = Signature::from_bytes(signature.as_bytes()).is_ok_and(|s| s.verify(&key, &vote.root));
         if !signed {
             return Err(Rejection::BadSignature(validator));
         }
         self.hold_against_history(validator, &vote);
+        if slot > self.head || slot.saturating_add(INCLUSION_WINDOW) < self.head {
+            return Err(Rejection::OutOfTime(slot));
+        }
         let duty = self.duty(validator, self.spec.epoch_of(slot));
         if !duty.is_some_and(|duty| duty.slot == slot && duty.committee_index == committee_index) {
             return Err(Rejection::NotItsDuty { validator, slot, committee: committee_index });

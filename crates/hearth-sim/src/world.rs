@@ -226,7 +226,7 @@ impl World {
         let mut decided: BTreeMap<Duty, &hearth_duties::Value> = BTreeMap::new();
         for member in self.members.iter().filter(|member| member.is_honest()) {
             for (duty, value) in member.decisions() {
-                let first = decided.entry(*duty).or_insert(value);
+                let first = decided.entry(duty).or_insert(value);
                 assert_eq!(*first, value, "seed {}: {duty} was decided twice", self.seed);
             }
         }
@@ -375,9 +375,10 @@ impl World {
             }
             ChainQuery::SubmitAttestations { slot, attestations } => {
                 let validators = attestations.len();
-                let outcomes: Result<Vec<()>, _> =
-                    attestations.into_iter().map(|a| self.chain.submit(a)).collect();
-                let outcome = outcomes.map(drop).map_err(|error| ChainFailure::Refused(error.to_string()));
+                // The judge sees every one of them, whatever it says of the first.
+                let outcomes: Vec<_> = attestations.into_iter().map(|a| self.chain.submit(a)).collect();
+                let refused = outcomes.into_iter().find_map(Result::err);
+                let outcome = refused.map_or(Ok(()), |error| Err(ChainFailure::Refused(error.to_string())));
                 ChainReply::Submitted { slot, validators, outcome }
             }
         }

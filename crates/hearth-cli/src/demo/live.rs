@@ -24,10 +24,20 @@ const MUTED: Color = Color::DarkGray;
 pub(crate) async fn watch(mut demo: Demo) -> anyhow::Result<Verdict> {
     let mut terminal =
         ratatui::try_init().context("cannot draw on this terminal; try hearth demo --slots 12")?;
-    let outcome = drive(&mut demo, &mut terminal).await;
-    ratatui::restore();
-    outcome?;
+    // Also when the demo is dropped from outside.
+    let restored = Restored;
+    drive(&mut demo, &mut terminal).await?;
+    drop(restored);
     Ok(demo.verdict())
+}
+
+/// Gives the terminal back when dropped.
+struct Restored;
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
 }
 
 async fn drive(demo: &mut Demo, terminal: &mut ratatui::DefaultTerminal) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use hearth_sim::demo::{Absence, Demo, Options, Verdict};
 use hearth_types::UnixMillis;
 
 use crate::say;
+use crate::signals::stop_asked;
 
 /// Slots that run when nobody watches and nobody said how many.
 const UNATTENDED_SLOTS: u64 = 12;
@@ -21,8 +22,8 @@ const UNATTENDED_SLOTS: u64 = 12;
 /// Options of `hearth demo`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Stop after this many slots and print the verdict. Without a terminal: 12.
-    #[arg(long)]
+    /// Run this many slots without the live view, print a line for each and the verdict. Without a terminal: 12.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     slots: Option<u64>,
     /// Print nothing but the verdict, as JSON. The exit code is 0 if nothing was missed that need not have been.
     #[arg(long)]
@@ -56,13 +57,13 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Some(stranger) = arguments.kill.iter().find(|absence| absence.operator() > arguments.operators) {
         anyhow::bail!("--kill {}: the demo has {} operators", stranger.operator(), arguments.operators);
     }
-    let temporary;
-    let folder = match &arguments.keep {
-        Some(folder) => folder.clone(),
-        None => {
-            temporary = tempfile::Builder::new().prefix("hearth-demo-").tempdir()?;
-            temporary.path().to_owned()
-        }
+    let temporary = match &arguments.keep {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("hearth-demo-").tempdir()?),
+    };
+    let folder = match (&arguments.keep, &temporary) {
+        (Some(folder), _) => folder.clone(),
+        (None, temporary) => temporary.as_ref().map(|folder| folder.path().to_owned()).unwrap_or_default(),
     };
     let options = Options {
         program: std::env::current_exe().context("cannot find the hearth program itself")?,
@@ -82,14 +83,24 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let verdict = runtime.block_on(async {
+    let work = async {
         let demo = Demo::start(options, began, progress).await?;
         match (live, quiet) {
             (true, _) => live::watch(demo).await,
             (false, quiet) => plain::watch(demo, quiet).await,
         }
+    };
+    let verdict = runtime.block_on(async {
+        tokio::select! {
+            verdict = work => verdict,
+            // Dropping the demo ends every node.
+            () = stop_asked() => anyhow::bail!("stopped before the verdict"),
+        }
     })?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    if let (false, Some(temporary)) = (verdict.passed || live, temporary) {
+        say::aside(format!("The operators' logs are kept in {}.", temporary.keep().display()));
+    }
     if arguments.json {
         say::line(serde_json::to_string_pretty(&verdict)?);
     } else {

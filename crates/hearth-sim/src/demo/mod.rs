@@ -8,7 +8,7 @@ mod plan;
 mod verdict;
 mod view;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hearth_node::{CreateError, Creation, Keys, create_cluster};
@@ -103,8 +103,11 @@ pub struct Demo {
     heard: mpsc::Receiver<Heard>,
     view: View,
     chaos: Option<Chaos>,
+    /// Operators that will be stopped (`false`) or started, and when.
+    planned: Vec<(UnixMillis, u8, bool)>,
     began: UnixMillis,
-    settled: Slot,
+    /// The newest slot that was looked at.
+    settled: Option<Slot>,
 }
 
 impl Demo {
@@ -120,7 +123,10 @@ impl Demo {
         progress("Making a cluster: keys, shares, lock file");
         let creation = Creation::for_tests(&options.folder, options.operators, ForkVersion::new(FORK_VERSION));
         let keys = Keys::Fresh(options.validators.into());
-        let created = create_cluster(&creation, keys, &mut |_done, _total| {})?;
+        // Seconds of work; a signal must be heard meanwhile.
+        let create = move || create_cluster(&creation, keys, &mut |_done, _total| true);
+        let created = tokio::task::spawn_blocking(create).await.map_err(std::io::Error::other);
+        let created = created.map_err(system("making a cluster"))??;
         progress("Starting the chain and the operators");
         // A whole second, as the beacon API tells it, and late enough for every operator to be up.
         let genesis = UnixMillis::new(now().get().div_ceil(1_000).saturating_add(2) * 1_000);
@@ -133,21 +139,24 @@ impl Demo {
         for operator in &mut operators {
             operator.start().map_err(system("starting an operator"))?;
         }
-        let view = View::new(&options, genesis);
+        let mut view = View::new(&options, genesis);
+        operators.iter().for_each(|operator| view.starting(operator.number, operator.life(), operator.pid()));
         let chaos = options.chaos.map(|seed| Chaos::new(seed, options.operators));
-        let settled = Slot::new(0);
-        Ok(Self { options, chain, _server: server, operators, heard, view, chaos, began, settled })
+        let (settled, planned) = (None, Vec::new());
+        Ok(Self { options, chain, _server: server, operators, heard, view, chaos, planned, began, settled })
     }
 
     /// Waits for the next thing that is worth a look. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Change {
         loop {
+            self.interfere();
             if let Some(change) = self.settle() {
                 return change;
             }
-            let next = self.now_slot().map_or(Slot::new(0), Slot::next);
+            let next = self.chain.lock().spec().slot_at(now()).map_or(Slot::new(0), Slot::next);
             // A little into the slot, when its block is there.
-            let at = self.view.slot_start(next).saturating_add(self.options.slot_ms / 20);
+            let slot = self.view.slot_start(next).saturating_add(self.options.slot_ms / 20);
+            let at = self.planned.iter().map(|(at, _, _)| *at).min().map_or(slot, |planned| planned.min(slot));
             let nap = Duration::from_millis(at.millis_since(now()).max(1));
             tokio::select! {
                 Some(heard) = self.heard.recv() => {
@@ -174,59 +183,66 @@ impl Demo {
             self.view.stopped(number);
         } else {
             operator.start().map_err(system("starting an operator"))?;
-            self.view.starting(number, operator.pid());
+            self.view.starting(number, operator.life(), operator.pid());
         }
         Ok(())
     }
 
-    /// The folder of an operator, with its log.
-    pub fn log_of(&self, number: u8) -> Option<&Path> {
-        self.operators.iter().find(|operator| operator.number == number).map(|operator| operator.log.as_path())
-    }
-
     /// What became of every duty so far.
     pub fn verdict(&self) -> Verdict {
-        let last = self.last_slot().unwrap_or(self.settled).min(self.settled);
+        let newest = self.settled.unwrap_or_default();
+        let last = self.last_slot().unwrap_or(newest).min(newest);
         let memory = self.operators.iter().filter_map(Operator::resident_kib).max().map(|kib| kib / 1_024);
         Verdict::of(&self.chain.lock(), &self.view, &self.options, self.began, last, memory)
-    }
-
-    fn now_slot(&self) -> Option<Slot> {
-        self.chain.lock().spec().slot_at(now())
     }
 
     fn last_slot(&self) -> Option<Slot> {
         self.options.slots.map(|slots| Slot::new(slots.saturating_sub(1)))
     }
 
-    /// Takes note of slots that have passed and does what is planned for the one that began.
+    /// Takes note of a slot that began, of operators that ended by themselves, and plans what happens in the slot.
     fn settle(&mut self) -> Option<Change> {
         for operator in &mut self.operators {
             if operator.is_running() && !operator.is_alive() {
                 self.view.stopped(operator.number);
             }
         }
+        let slot = self.settled.map_or(Slot::new(0), Slot::next);
         let head = self.chain.lock().head();
-        if head <= self.settled {
+        if head < slot || now() < self.view.slot_start(slot) {
             return None;
         }
-        let passed = self.settled;
-        self.settled = passed.next();
-        self.interfere(self.settled);
-        self.view.settle(&self.chain.lock(), self.settled);
+        let passed = self.settled.replace(slot);
+        self.plan(slot);
+        self.interfere();
+        self.view.settle(&self.chain.lock(), slot);
+        let passed = passed?;
         match self.last_slot() {
             Some(last) if passed >= last.saturating_add(LAST_CALL_SLOTS) => Some(Change::Over),
             _ => Some(Change::Settled(passed)),
         }
     }
 
-    fn interfere(&mut self, slot: Slot) {
-        let mut wanted: Vec<(u8, bool)> = self.options.absences.iter().filter_map(|a| a.at(slot)).collect();
+    /// Absences begin with the slot; chaos strikes at any moment of it.
+    fn plan(&mut self, slot: Slot) {
+        let start = self.view.slot_start(slot);
+        let absences = self.options.absences.iter().filter_map(|absence| absence.at(slot));
+        self.planned.extend(absences.map(|(number, run)| (start, number, run)));
         if let Some(chaos) = &mut self.chaos {
             let running: Vec<u8> = self.operators.iter().filter(|o| o.is_running()).map(|o| o.number).collect();
-            wanted.extend(chaos.at(&running));
+            let strikes = chaos.at(&running, self.options.slot_ms);
+            self.planned.extend(
+                strikes.into_iter().map(|(into, number, run)| (start.saturating_add(into), number, run)),
+            );
         }
-        for (number, run) in wanted {
+    }
+
+    fn interfere(&mut self) {
+        let now = now();
+        let (due, later) = self.planned.drain(..).partition(|(at, _, _)| *at <= now);
+        self.planned = later;
+        let due: Vec<(UnixMillis, u8, bool)> = due;
+        for (_, number, run) in due {
             let runs = self.operators.iter().any(|operator| operator.number == number && operator.is_running());
             if runs != run {
                 // An operator that cannot be started shows as stopped, which is what the view is for.

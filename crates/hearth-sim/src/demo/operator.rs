@@ -17,6 +17,8 @@ use super::Options;
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
     pub(crate) operator: u8,
+    /// Which of the operator's processes said it.
+    pub(crate) life: u32,
     pub(crate) event: Value,
 }
 
@@ -28,6 +30,7 @@ pub(crate) struct Operator {
     arguments: Vec<String>,
     tell: mpsc::Sender<Heard>,
     process: Option<Child>,
+    life: u32,
 }
 
 impl Operator {
@@ -50,7 +53,7 @@ impl Operator {
                 arguments.extend(["--peer".to_owned(), format!("{peer}=127.0.0.1:{at}")]);
             }
             let (program, tell) = (options.program.clone(), tell.clone());
-            Self { number, log: folder.join("hearth.log"), program, arguments, tell, process: None }
+            Self { number, log: folder.join("hearth.log"), program, arguments, tell, process: None, life: 0 }
         };
         Ok((1..).zip(ports.iter().copied()).map(operator).collect())
     }
@@ -64,14 +67,15 @@ impl Operator {
             .stderr(log)
             .kill_on_drop(true)
             .spawn()?;
+        self.life += 1;
         if let Some(stdout) = child.stdout.take() {
-            let (operator, tell) = (self.number, self.tell.clone());
+            let (operator, life, tell) = (self.number, self.life, self.tell.clone());
             tokio::spawn(async move {
                 let mut lines = BufReader::new(stdout).lines();
                 while let Ok(Some(line)) = lines.next_line().await {
                     // A line that is cut off by the operator's death is no event.
                     let Ok(event) = serde_json::from_str(&line) else { continue };
-                    if tell.send(Heard { operator, event }).await.is_err() {
+                    if tell.send(Heard { operator, life, event }).await.is_err() {
                         return;
                     }
                 }
@@ -88,6 +92,11 @@ impl Operator {
             let _gone = child.start_kill();
             tokio::spawn(async move { child.wait().await });
         }
+    }
+
+    /// Number of its present or last process.
+    pub(crate) const fn life(&self) -> u32 {
+        self.life
     }
 
     pub(crate) fn is_running(&self) -> bool {

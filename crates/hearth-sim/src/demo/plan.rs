@@ -67,14 +67,14 @@ impl Chaos {
         Self { rng: super::seeded(seed), operators }
     }
 
-    /// What changes now, given who runs.
-    pub(crate) fn at(&mut self, running: &[u8]) -> Vec<(u8, bool)> {
+    /// What changes in a slot, given who runs at its start: milliseconds into the slot, operator, whether it should run.
+    pub(crate) fn at(&mut self, running: &[u8], slot_ms: u64) -> Vec<(u64, u8, bool)> {
         let mut changes = Vec::new();
         for number in 1..=self.operators {
             let runs = running.contains(&number);
             let flips = if runs { self.rng.random_bool(0.12) } else { self.rng.random_bool(0.5) };
             if flips {
-                changes.push((number, !runs));
+                changes.push((self.rng.random_range(0..slot_ms), number, !runs));
             }
         }
         changes

@@ -81,7 +81,7 @@ impl Verdict {
                 slot: *slot,
                 validators: seen.duties - seen.included,
                 why: why(seen, view.threshold),
-                excused: seen.running < view.threshold || slot.get() < WARM_UP_SLOTS,
+                excused: too_few(seen, view.threshold).is_some() || slot.get() < WARM_UP_SLOTS,
             })
             .collect();
         let convictions = chain.convictions().to_vec();
@@ -112,14 +112,19 @@ impl Verdict {
 }
 
 fn why(seen: &SlotView, threshold: usize) -> String {
-    if seen.running < threshold {
-        return format!("{} operators were there, {threshold} are needed", seen.running);
+    if let Some(running) = too_few(seen, threshold) {
+        return format!("{running} operators were there, {threshold} are needed");
     }
     let said: std::collections::BTreeSet<&str> = seen.failures.values().map(String::as_str).collect();
     if said.is_empty() {
         return "no operator says why".into();
     }
     said.into_iter().collect::<Vec<_>>().join("; ")
+}
+
+/// How many operators were there, if they were not enough.
+fn too_few(seen: &SlotView, threshold: usize) -> Option<usize> {
+    seen.running.filter(|running| *running < threshold)
 }
 
 fn quantiles(mut times: Vec<u64>) -> Times {

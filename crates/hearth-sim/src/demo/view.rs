@@ -31,6 +31,7 @@ pub struct OperatorView {
     pub state: State,
     /// Its process.
     pub pid: Option<u32>,
+    life: u32,
     /// Peers that it is connected to.
     pub peers: BTreeSet<u64>,
     /// The last slot that it signed in.
@@ -53,7 +54,7 @@ pub struct SlotView {
     /// Operators that signed.
     pub signers: BTreeSet<u8>,
     /// Operators that ran through the slot.
-    pub running: usize,
+    pub running: Option<usize>,
     /// Validators that had a duty.
     pub duties: usize,
     /// How many of them were included so far.
@@ -85,6 +86,7 @@ impl View {
             number,
             state: State::Starting,
             pid: None,
+            life: 0,
             peers: BTreeSet::new(),
             last_signed: None,
         };
@@ -122,10 +124,10 @@ impl View {
         }
     }
 
-    pub(crate) fn starting(&mut self, number: u8, pid: Option<u32>) {
+    pub(crate) fn starting(&mut self, number: u8, life: u32, pid: Option<u32>) {
         if let Some(operator) = self.operator(number) {
             operator.state = State::Starting;
-            operator.pid = pid;
+            (operator.life, operator.pid) = (life, pid);
             operator.peers.clear();
         }
     }
@@ -139,18 +141,20 @@ impl View {
         // Who leaves in the middle of a slot is missing in it.
         let running = self.running();
         if let Some((_, slot)) = self.slots.iter_mut().next_back() {
-            slot.running = slot.running.min(running);
+            slot.running = slot.running.map(|before| before.min(running));
         }
     }
 
-    pub(crate) fn hear(&mut self, Heard { operator: number, event }: &Heard) {
+    pub(crate) fn hear(&mut self, Heard { operator: number, life, event }: &Heard) {
         let number = *number;
         let text = |path: &str| event.pointer(path).and_then(|field| field.as_str());
         let count = |path: &str| event.pointer(path).and_then(|field| field.as_u64());
         let kind = text("/event").unwrap_or_default();
         let millis = count("/after_ms").unwrap_or_default();
         let duty = text("/duty/slot").and_then(|slot| slot.parse().ok());
-        if let Some(operator) = self.operator(number) {
+        // What a process that was killed still had to say about itself is old news.
+        let speaks = |operator: &&mut OperatorView| operator.life == *life && operator.state != State::Stopped;
+        if let Some(operator) = self.operator(number).filter(speaks) {
             match (kind, count("/operator")) {
                 ("started", _) => operator.state = State::Running,
                 ("peer_connected", Some(peer)) => drop(operator.peers.insert(peer)),
@@ -181,7 +185,7 @@ impl View {
     /// Brings the slots up to the state of the chain; `now` has just begun.
     pub(crate) fn settle(&mut self, chain: &Chain, now: Slot) {
         let running = self.running();
-        self.slots.entry(now).or_default().running = running;
+        self.slots.entry(now).or_default().running = Some(running);
         for slot in (now.saturating_sub(4).get()..=now.get()).map(Slot::new) {
             let seen = self.slots.entry(slot).or_default();
             let inclusions: Vec<_> =

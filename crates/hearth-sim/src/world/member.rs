@@ -1,7 +1,5 @@
 //! One operator of the world: the brain, what survives a power cut, and its bad habits.
 
-use std::collections::BTreeMap;
-
 use hearth_crypto::k1::NodeKey;
 use hearth_crypto::{SecretKey, Verified};
 use hearth_duties::{
@@ -35,7 +33,7 @@ pub(super) struct Member {
     behaviour: Behaviour,
     brain: Option<Workflow<ObolDialect>>,
     life: u32,
-    decisions: BTreeMap<Duty, Value>,
+    decisions: Vec<(Duty, Value)>,
     remembered: Vec<Frame>,
 }
 
@@ -59,7 +57,7 @@ impl Member {
             behaviour,
             brain: None,
             life: 0,
-            decisions: BTreeMap::new(),
+            decisions: Vec::new(),
             remembered: Vec::new(),
         }
     }
@@ -73,8 +71,8 @@ impl Member {
     }
 
     /// What this operator decided, over all its lives.
-    pub(super) fn decisions(&self) -> impl Iterator<Item = (&Duty, &Value)> {
-        self.decisions.iter()
+    pub(super) fn decisions(&self) -> impl Iterator<Item = (Duty, &Value)> {
+        self.decisions.iter().map(|(duty, value)| (*duty, value))
     }
 
     /// Everything but the record of what was signed is gone.
@@ -213,7 +211,7 @@ impl Member {
                 let roots: Vec<u8> = request.votes.iter().flat_map(|(_, vote)| *vote.root.as_bytes()).collect();
                 let digest = hearth_duties::Digest(hearth_crypto::k1::keccak256(&roots));
                 let value = Value { digest, bytes: roots.into() };
-                self.decisions.entry(request.duty).or_insert(value);
+                self.decisions.push((request.duty, value));
             }
         }
     }

@@ -1,0 +1,38 @@
+//! Ctrl-C and SIGTERM: asked to stop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn stop_asked() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _asked = tokio::signal::ctrl_c().await;
+}
+
+/// Does blocking work that can be asked to stop: it is told through the flag, and its end is waited for.
+pub(crate) fn until_stopped<T: Send>(work: impl FnOnce(&AtomicBool) -> T + Send) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stopped, (done, finished)) = (AtomicBool::new(false), tokio::sync::oneshot::channel());
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let outcome = work(&stopped);
+            let _nobody_waits = done.send(());
+            outcome
+        });
+        runtime.block_on(async {
+            tokio::select! {
+                _ = finished => {}
+                () = stop_asked() => stopped.store(true, Ordering::Relaxed),
+            }
+        });
+        worker.join().map_err(|_| anyhow::anyhow!("the work ended abnormally"))
+    })
+}
