@@ -30,7 +30,7 @@ const SLOT_MS: u64 = 4_000;
 /// Epochs in which every vote of ours must be on chain.
 const EPOCHS: u64 = 2;
 /// Seconds until genesis: the nodes are up by then.
-const GENESIS_DELAY_S: u64 = 14;
+const GENESIS_DELAY_S: u64 = 20;
 /// The devnet's own fork version, on no real network.
 const FORK_VERSION: &str = "0x00de7e57";
 /// The judge may wait; the nodes may not.
@@ -187,9 +187,9 @@ async fn attest(
         .collect();
 
     let now = hearth_sim::http::now();
-    let first =
-        spec.slot_at(now.saturating_add(3_000)).map_or(Epoch::new(0), |slot| spec.epoch_of(slot).next());
-    let first = if spec.slot_at(now).is_none() { Epoch::new(0) } else { first };
+    // Nodes take a moment to find each other; who starts later than that judges from the next epoch on.
+    let ready = now.saturating_add(4_000);
+    let first = spec.slot_at(ready).map_or(Epoch::new(0), |slot| spec.epoch_of(slot).next());
     let half = spec.first_slot(first.saturating_add(epochs / 2));
     let last = spec.first_slot(first.saturating_add(epochs)).saturating_sub(1);
 

@@ -113,9 +113,12 @@ fn cluster(arguments: ClusterArguments) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
 
     say::line(format!(
-        "Made a cluster of {} operators and {} validators; any {} operators can sign.",
+        "Made a cluster of {} operators with {}; any {} operators can sign.",
         created.folders.len(),
-        created.group_keys.len(),
+        match created.group_keys.len() {
+            1 => "one validator".to_owned(),
+            many => format!("{many} validators"),
+        },
         created.threshold
     ));
     say::line(format!("Its identity (lock hash) is {}.\n", created.lock_hash));
