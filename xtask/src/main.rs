@@ -114,7 +114,7 @@ fn test(no_devnet: bool) -> Result<()> {
     }
     runner.step("Tests", tests)?;
     runner.step("Examples in the documentation", cargo(["test", "--workspace", "--doc"]))?;
-    let mut docs = cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    let mut docs = cargo(["doc", "--workspace", "--no-deps"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
     runner.step("Documentation", docs)?;
     runner.finish("Everything that must hold, holds.");

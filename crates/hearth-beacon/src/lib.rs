@@ -1,6 +1,6 @@
 //! Beacon nodes over HTTP: queries, submissions, failover, health.
 //!
-//! [`connect`] waits for the first node that answers and learns the chain from it. [`BeaconNodes::answer`] then
+//! [`connect()`] waits for the first node that answers and learns the chain from it. [`BeaconNodes::answer`] then
 //! takes the questions of `hearth-duties` ([`ChainQuery`](hearth_duties::ChainQuery)) to the nodes in their
 //! order, retries what may heal until the question's deadline, and hands submissions to all nodes at once.
 //!

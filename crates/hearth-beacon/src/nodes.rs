@@ -17,7 +17,7 @@ use crate::retry::Backoff;
 use crate::status::{NodeStatus, ranked};
 use crate::wire::{Block, BlockHeader, Committee};
 
-/// The owner's beacon nodes, in the owner's order. Made by [`connect`](crate::connect).
+/// The owner's beacon nodes, in the owner's order. Made by [`connect`](crate::connect()).
 ///
 /// Questions go to the first healthy node and on to the next where it fails; submissions go to all.
 #[derive(Debug)]
