@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 const OURS: usize = 5;
 const OTHERS: usize = 43;
 /// As short as the protocol's round timer allows: a round without leader costs a second, and the vote must still be there
-/// when aggregates are made, two thirds into the slot.
+/// when the filler makes its aggregates, four fifths into the slot.
 const SLOT_MS: u64 = 4_000;
 /// Epochs in which every vote of ours must be on chain.
 const EPOCHS: u64 = 2;

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// The `hearth` program, built if it is not there or stale.
+/// The `hearth` program: the one that `HEARTH_PROGRAM` names, or else built if it is not there or stale.
 ///
 /// Panics when it cannot be built: nothing can be tested then.
 pub fn hearth() -> PathBuf {
     static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     BUILT
         .get_or_init(|| {
+            if let Some(program) = std::env::var_os("HEARTH_PROGRAM") {
+                return program.into();
+            }
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let status = Command::new(cargo)
                 .args(["build", "--quiet", "--package", "hearth-cli"])

@@ -107,8 +107,11 @@ fn test(no_devnet: bool) -> Result<()> {
     runner.step("Building everything", cargo(["build", "--workspace", "--all-targets"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     runner.step("Lints", cargo(lints))?;
-    runner.step("Fences", cargo(["test", "--package", "hearth-tests", "--test", "architecture"]))?;
+    // Of the whole workspace, so that nothing is built a second time with other features.
+    runner.step("Fences", cargo(["test", "--workspace", "--test", "architecture"]))?;
     let mut tests = cargo(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+    // Just built. Alone, a test builds the program anew, with other features of its libraries.
+    tests.env("HEARTH_PROGRAM", steps::sibling("hearth")?);
     if no_devnet {
         tests.env("HEARTH_DEVNET_FORKS", "");
     }
