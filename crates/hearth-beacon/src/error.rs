@@ -40,6 +40,14 @@ pub enum Problem {
         /// Refused entries of a batch; the others were taken.
         failures: Vec<EntryFailure>,
     },
+    /// A call of the execution client that was not carried out.
+    #[error("error {code}: {message}")]
+    Call {
+        /// Code of JSON-RPC.
+        code: i64,
+        /// The client's own words.
+        message: String,
+    },
     /// The answer is longer than this route's answers can be.
     #[error("the answer is longer than {limit_bytes} bytes")]
     TooLong {
@@ -155,7 +163,9 @@ impl Problem {
                     || sounds_temporary(message)
                     || failures.iter().any(|failure| sounds_temporary(&failure.message))
             }
-            Self::TooLong { .. } | Self::Malformed(_) | Self::Wrong(_) | Self::Spec(_) => false,
+            Self::TooLong { .. } | Self::Malformed(_) | Self::Wrong(_) | Self::Spec(_) | Self::Call { .. } => {
+                false
+            }
         }
     }
 

@@ -1,8 +1,12 @@
-//! Beacon nodes over HTTP: queries, submissions, failover, health.
+//! The chain over HTTP: beacon nodes with queries, submissions, failover and health; the little that is asked of an
+//! execution client.
 //!
 //! [`connect()`] waits for the first node that answers and learns the chain from it. [`BeaconNodes::answer`] then
 //! takes the questions of `hearth-duties` ([`ChainQuery`](hearth_duties::ChainQuery)) to the nodes in their
 //! order, retries what may heal until the question's deadline, and hands submissions to all nodes at once.
+//!
+//! [`ExecutionClient`] asks contracts, for wallets that are contracts. [`download`] fetches one file from an address that
+//! the owner gave.
 //!
 //! A beacon node is hostile until checked: every answer has a bound on its size and time, is decoded into the
 //! types of `hearth-types`, and is held against what was asked. This crate knows no key, no consensus of the
@@ -15,7 +19,9 @@
 mod batch;
 mod check;
 mod connect;
+mod download;
 mod error;
+mod execution;
 mod http;
 mod inclusion;
 mod network;
@@ -29,7 +35,9 @@ mod wire;
 
 pub use batch::Rejection;
 pub use connect::{ConnectError, Progress, connect};
+pub use download::{DownloadError, download};
 pub use error::{BeaconError, EntryFailure, Problem, WrongAnswer};
+pub use execution::ExecutionClient;
 pub use http::Patience;
 pub use inclusion::{BlockAttestation, NotCounted};
 pub use network::{Difference, SpecProblem};

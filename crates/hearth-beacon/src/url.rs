@@ -1,26 +1,26 @@
-//! Addresses of beacon nodes. They may carry credentials, so their text never leaves this file.
+//! Addresses of nodes. They may carry credentials, so their text never leaves this file.
 
 use std::str::FromStr;
 
 use reqwest::Url;
 use thiserror::Error;
 
-/// Where one beacon node listens: `http` or `https`, optionally with a path and with credentials for basic
+/// Where a beacon node or an execution client listens: `http` or `https`, optionally with a path and with credentials for basic
 /// authentication. Prints as its [`RedactedUrl`].
 #[derive(Clone, Eq, PartialEq)]
 pub struct NodeUrl(Url);
 
-/// A text that cannot be the address of a beacon node. The text itself is left out: it may hold a password.
+/// A text that cannot be the address of a node. The text itself is left out: it may hold a password.
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
 pub enum InvalidNodeUrl {
     /// Not a URL at all.
-    #[error("the beacon node address is not a URL such as http://127.0.0.1:5052")]
+    #[error("the address of a node is not a URL such as http://127.0.0.1:5052")]
     NotAUrl,
     /// A scheme that is not HTTP.
-    #[error("the beacon node address must start with http:// or https://")]
+    #[error("the address of a node must start with http:// or https://")]
     OtherScheme,
     /// `?…` or `#…`, which would swallow the routes.
-    #[error("the beacon node address must not have a query or a fragment")]
+    #[error("the address of a node must not have a query or a fragment")]
     QueryOrFragment,
 }
 
@@ -75,7 +75,7 @@ impl std::fmt::Debug for NodeUrl {
     }
 }
 
-/// Scheme, host and port of a beacon node. Credentials and path are replaced by `…`: providers put their tokens
+/// Scheme, host and port of a node. Credentials and path are replaced by `…`: providers put their tokens
 /// into either.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RedactedUrl(String);

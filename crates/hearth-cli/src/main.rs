@@ -1,11 +1,16 @@
 //! The `hearth` command.
 
+mod charon;
 mod cluster;
+mod combine;
 mod create;
 mod demo;
+mod installation;
 mod logging;
+mod progress;
 mod run;
 mod say;
+mod scrutiny;
 mod signals;
 mod testnet;
 
@@ -28,12 +33,22 @@ struct Cli {
 enum Command {
     /// Run the node of one operator: agree, sign and submit, until stopped (Ctrl-C or SIGTERM).
     Run(run::Arguments),
-    /// Make something new: a cluster.
+    /// Make something new: a node's key, a plan, a cluster.
     #[command(subcommand)]
     Create(create::Command),
-    /// Look at a cluster's files.
+    /// Show the record (ENR) of this node's key.
+    Enr(create::ShowArguments),
+    /// Look at a cluster's files: check them, or read them.
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Put the key shares of enough operators together: the whole keys of the validators, as keystores.
+    Combine(combine::Arguments),
+    /// Take over what another program made.
+    #[command(subcommand)]
+    Import(charon::ImportCommand),
+    /// Hand on to another program.
+    #[command(subcommand)]
+    Export(charon::ExportCommand),
     /// See a cluster of real nodes attest on an embedded chain, and stop and start operators by hand.
     Demo(demo::Arguments),
 }
@@ -42,7 +57,11 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Create(command) => create::run(command),
+        Command::Enr(arguments) => create::show_enr(&arguments),
         Command::Cluster(command) => cluster::run(command),
+        Command::Combine(arguments) => combine::run(arguments),
+        Command::Import(command) => charon::import(command),
+        Command::Export(command) => charon::export(command),
         Command::Demo(arguments) => demo::run(arguments),
     };
     outcome.unwrap_or_else(|error| {

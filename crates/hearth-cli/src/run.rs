@@ -10,9 +10,10 @@ use hearth_node::{NodeEvent, Observer, Settings};
 use hearth_types::UnixMillis;
 use tokio_util::sync::CancellationToken;
 
+use crate::installation::installation;
 use crate::logging::{self, LogArguments};
+use crate::scrutiny::ScrutinyArguments;
 use crate::signals::stop_asked;
-use crate::testnet::TestnetArguments;
 
 /// Options of `hearth run`. What is not given comes from `settings.toml` in the data folder.
 #[derive(Args)]
@@ -43,8 +44,12 @@ pub(crate) struct Arguments {
     /// Print what happens to each duty as JSON lines on standard output.
     #[arg(long)]
     events: bool,
+    /// Keep charon-enr-private-key.lock, which tells other programs, and other computers that share the folder, that this
+    /// node uses its key; and refuse to start where it says that another does.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    private_key_file_lock: bool,
     #[command(flatten)]
-    testnet: TestnetArguments,
+    scrutiny: ScrutinyArguments,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -52,12 +57,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::start(&arguments.log)?;
     let settings = settings(&arguments)?;
+    let installation = installation();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let observer: Box<dyn Observer> =
         if arguments.events { event_printer() } else { Box::new(|_: UnixMillis, _: &NodeEvent| {}) };
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
-        let node = hearth_node::run(&arguments.data_dir, settings, observer, stop.clone());
+        let node = hearth_node::run(&arguments.data_dir, settings, installation, observer, stop.clone());
         tokio::pin!(node);
         tokio::select! {
             outcome = &mut node => return outcome,
@@ -87,7 +93,11 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
     for peer in &arguments.peers {
         settings.add_peer(peer)?;
     }
-    settings.testnet = arguments.testnet.described().or(settings.testnet);
+    let scrutiny = arguments.scrutiny.for_folder(&arguments.data_dir)?;
+    settings.testnet = scrutiny.testnet;
+    settings.execution_client = scrutiny.execution_client;
+    settings.no_verify |= scrutiny.no_verify;
+    settings.private_key_file_lock &= arguments.private_key_file_lock;
     settings.metrics = arguments.monitoring_address.or(settings.metrics);
     if let Some(nickname) = &arguments.nickname {
         settings.nickname.clone_from(nickname);

@@ -13,6 +13,21 @@ pub(crate) fn aside(text: impl AsRef<str>) {
     let _unread = writeln!(std::io::stderr(), "{}", text.as_ref());
 }
 
+/// What the owner should know although all went well.
+pub(crate) fn warnings(warnings: &[String]) {
+    for warning in warnings {
+        aside(format!("\nWarning: {warning}"));
+    }
+}
+
+/// A number of things: "one validator", "3 validators".
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    match number {
+        1 => format!("one {thing}"),
+        many => format!("{many} {thing}s"),
+    }
+}
+
 /// What went wrong, from the outermost to the innermost cause.
 pub(crate) fn error(error: &anyhow::Error) {
     let mut causes: Vec<String> = Vec::new();

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::say;
+
 /// Waits for Ctrl-C or SIGTERM.
 pub(crate) async fn stop_asked() {
     #[cfg(unix)]
@@ -17,10 +19,11 @@ pub(crate) async fn stop_asked() {
     let _asked = tokio::signal::ctrl_c().await;
 }
 
-/// Does blocking work that can be asked to stop: it is told through the flag, and its end is waited for.
+/// Does blocking work that can be asked to stop: it is told through the flag, and its end is waited for. Asked again, the
+/// process ends at once; what the work left half-made is hidden, and removed by the next command in the same place.
 pub(crate) fn until_stopped<T: Send>(work: impl FnOnce(&AtomicBool) -> T + Send) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (stopped, (done, finished)) = (AtomicBool::new(false), tokio::sync::oneshot::channel());
+    let (stopped, (done, mut finished)) = (AtomicBool::new(false), tokio::sync::oneshot::channel());
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             let outcome = work(&stopped);
@@ -29,8 +32,13 @@ pub(crate) fn until_stopped<T: Send>(work: impl FnOnce(&AtomicBool) -> T + Send)
         });
         runtime.block_on(async {
             tokio::select! {
-                _ = finished => {}
+                _ = &mut finished => return,
                 () = stop_asked() => stopped.store(true, Ordering::Relaxed),
+            }
+            say::aside("stopping after the part under way (ask again to stop at once)");
+            tokio::select! {
+                _ = finished => {}
+                () = stop_asked() => std::process::exit(1),
             }
         });
         worker.join().map_err(|_| anyhow::anyhow!("the work ended abnormally"))

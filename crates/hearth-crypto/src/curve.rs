@@ -46,6 +46,20 @@ pub(crate) fn pairing_holds(
     blst_fp12::finalverify(&product, &blst_fp12::default())
 }
 
+/// Whether the product of all `e(keys[i], messages[i])` is `e(generator, signature)`. The two lengths must fit; no signature
+/// is the identity.
+pub(crate) fn pairings_hold(
+    keys: &[blst_p1_affine],
+    messages: &[blst_p2_affine],
+    signature: Option<&blst_p2_affine>,
+) -> bool {
+    let Some(signature) = signature else { return keys.is_empty() };
+    let points: Vec<_> = messages.iter().chain([signature]).copied().collect();
+    let keys: Vec<_> = keys.iter().copied().chain([negated_generator()]).collect();
+    let product = blst_fp12::miller_loop_n(&points, &keys);
+    blst_fp12::finalverify(&product, &blst_fp12::default())
+}
+
 #[allow(unsafe_code)]
 fn negated_generator() -> blst_p1_affine {
     // SAFETY: a constant of the linked library, initialised before the program starts and never written.

@@ -9,26 +9,25 @@
 
 mod alarms;
 mod clock;
-mod create;
 mod driver;
 mod event;
 mod folder;
-mod keys;
+mod installation;
+mod key_guard;
 mod metrics;
 mod node;
+pub mod offline;
 mod peers;
 mod seat;
 mod settings;
 mod signing;
-mod verify;
 
-pub use create::{CreateError, Created, Creation, Keys, create_cluster};
 pub use driver::Broken;
 pub use event::{NodeEvent, Observer};
 pub use folder::{DataFolder, FolderError};
 pub use hearth_obol::cluster::{IncompleteNetwork, Network, Networks};
-pub use keys::{KeysError, read_keys};
+pub use installation::{Installation, InstallationError, STATE_VARIABLE};
+pub use key_guard::KeyGuardError;
 pub use node::{RunError, run};
 pub use seat::SeatError;
 pub use settings::{Settings, SettingsError, Testnet};
-pub use verify::{LockCheck, LockFileError, verify_lock_file};

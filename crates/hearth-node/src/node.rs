@@ -20,6 +20,8 @@ use crate::clock;
 use crate::driver::{Answers, Broken, Driver};
 use crate::event::{NodeEvent, Observer};
 use crate::folder::{DataFolder, FolderError};
+use crate::installation::Installation;
+use crate::key_guard::{KeyGuard, KeyGuardError};
 use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
 use crate::seat::{Seat, SeatError};
@@ -46,6 +48,9 @@ pub enum RunError {
     /// The data folder gives no seat in a cluster.
     #[error(transparent)]
     Seat(#[from] SeatError),
+    /// Another program uses the node's key.
+    #[error(transparent)]
+    KeyInUse(#[from] KeyGuardError),
     /// No beacon node was named.
     #[error("no beacon node is set; give --beacon-node URL, or beacon-nodes in settings.toml")]
     NoBeaconNode,
@@ -98,6 +103,7 @@ pub enum RunError {
 pub async fn run(
     folder: &Path,
     settings: Settings,
+    installation: Installation,
     observer: Box<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
@@ -105,14 +111,20 @@ pub async fn run(
     if settings.beacon_nodes.is_empty() {
         return Err(RunError::NoBeaconNode);
     }
-    let settings_testnet = settings.testnet.clone();
+    let (scrutiny, guarded) = (settings.scrutiny(), settings.private_key_file_lock);
     let (folder, seat) = off_the_loop(move || {
         tracing::info!(folder = %folder.path().display(), "checking the cluster lock and opening key shares");
-        let seat = Seat::take(&folder, settings_testnet.as_ref());
+        let warn = |warning: String| tracing::warn!("cluster-lock.json: {warning}");
+        let seat = Seat::take(&folder, &scrutiny, &installation, warn);
+        let seat = seat.map_err(RunError::from).and_then(|seat| {
+            let mark = installation.computer_mark();
+            let guard = guarded.then(|| KeyGuard::take(folder.path(), "hearth run", seat.lock_hash, mark));
+            Ok((seat, guard.transpose()?))
+        });
         (folder, seat)
     })
     .await?;
-    let seat = seat?;
+    let (seat, guard) = seat?;
     let peers = peers(&seat, &settings)?;
     let Some((beacon, spec)) = connect(&settings, &stop).await? else { return Ok(()) };
     check_network(&seat, &spec)?;
@@ -121,7 +133,7 @@ pub async fn run(
     let driver = assemble(seat, peers, settings, (beacon, spec), record, observer, &stop).await?;
     let outcome = driver.run(stop).await;
     // Held to the very end: nobody else may use the folder while anything of this node lives.
-    drop(folder);
+    drop((guard, folder));
     Ok(outcome?)
 }
 

@@ -1,18 +1,19 @@
 //! A node's place in its cluster: who it is, what was agreed, and its key shares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hearth_crypto::k1::{NodeKey, NodePublicKey};
-use hearth_duties::Cluster;
+use hearth_duties::{Cluster, ClusterValidator};
+use hearth_obol::cluster::UsableLock;
 use hearth_signer::Keyring;
-use hearth_signer::folder::{LoadError, LockedValidator, load_keyring};
+use hearth_signer::folder::{LoadError, LockedValidator, Passwords, Shelf, is_sealed, load_keyring};
 use hearth_signer::identity::{self, IdentityError};
-use hearth_types::{ForkVersion, LockHash};
+use hearth_types::{ForkVersion, LockHash, OperatorIndex, ValidatorPubkey};
 use thiserror::Error;
 
 use crate::folder::DataFolder;
-use crate::settings::Testnet;
-use crate::verify::{LockFileError, read_verified};
+use crate::installation::{Installation, InstallationError};
+use crate::offline::{ClusterFileError, Scrutiny};
 
 /// Why a data folder gives no seat in a cluster.
 #[derive(Debug, Error)]
@@ -22,7 +23,7 @@ pub enum SeatError {
     Identity(#[from] IdentityError),
     /// The cluster lock cannot be used.
     #[error(transparent)]
-    Lock(#[from] LockFileError),
+    Lock(#[from] ClusterFileError),
     /// This node is not one of the cluster's.
     #[error("the key in {} belongs to none of the cluster's {operators} operators; is this the right folder?", path.display())]
     NotAMember {
@@ -31,6 +32,9 @@ pub enum SeatError {
         /// Size of the cluster.
         operators: usize,
     },
+    /// The passwords of the key shares were sealed, and cannot be opened here.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
     /// The key shares cannot be loaded.
     #[error(transparent)]
     Keys(#[from] LoadError),
@@ -50,27 +54,48 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Reads and checks everything in `folder` that does not change while the node runs.
-    ///
-    /// `testnet` describes the network of the cluster if it is not a public one.
-    pub(crate) fn take(folder: &DataFolder, testnet: Option<&Testnet>) -> Result<Self, SeatError> {
+    /// Reads and checks everything in `folder` that does not change while the node runs. `warn` hears what the owner should
+    /// know although the node may run.
+    pub(crate) fn take(
+        folder: &DataFolder,
+        scrutiny: &Scrutiny,
+        installation: &Installation,
+        mut warn: impl FnMut(String),
+    ) -> Result<Self, SeatError> {
         let identity = identity::load(&folder.identity())?;
-        let lock = read_verified(&folder.lock(), testnet)?;
-        let operators: Vec<NodePublicKey> = lock.operators().iter().map(|operator| operator.key).collect();
-        let me = lock
-            .operator_of(&identity.public())
-            .ok_or_else(|| SeatError::NotAMember { path: folder.identity(), operators: operators.len() })?;
-        let cluster = lock.cluster(me);
-        let validators: Vec<LockedValidator> = cluster
-            .validators
-            .iter()
-            .map(|(group, keys)| LockedValidator { validator: *group, public_shares: keys.shares.clone() })
-            .collect();
-        let keyring = load_keyring(&folder.validator_keys(), &validators, me.share(), |progress| {
+        let (lock, warnings) = scrutiny.usable_lock(&folder.lock())?;
+        warnings.into_iter().for_each(&mut warn);
+        let me = seat_of(&identity, &lock, &folder.identity())?;
+        let keys = folder.validator_keys();
+        let sealing_key = is_sealed(&keys).then(|| installation.opening_key()).transpose()?;
+        let passwords = sealing_key.as_ref().map_or(Passwords::Beside, Passwords::Sealed);
+        let shelf = Shelf { folder: &keys, passwords };
+        let keyring = load_keyring(shelf, &locked_validators(&lock), me.share(), |progress| {
             tracing::debug!(done = progress.done, total = progress.total, "opening key shares");
         })?;
-        let (lock_hash, fork_version) = (lock.lock_hash(), lock.fork_version());
-        let name = lock.name().to_owned();
-        Ok(Self { identity, cluster, keyring, operators, lock_hash, fork_version, name })
+        Ok(Self {
+            identity,
+            cluster: lock.cluster(me),
+            keyring,
+            operators: lock.operators().iter().map(|operator| operator.key).collect(),
+            lock_hash: lock.lock_hash(),
+            fork_version: lock.fork_version(),
+            name: lock.name().to_owned(),
+        })
     }
+}
+
+/// Which of the cluster's operators has this identity.
+pub(crate) fn seat_of(identity: &NodeKey, lock: &UsableLock, path: &Path) -> Result<OperatorIndex, SeatError> {
+    let stranger = || SeatError::NotAMember { path: path.to_owned(), operators: lock.operators().len() };
+    lock.operator_of(&identity.public()).ok_or_else(stranger)
+}
+
+/// The validators of a cluster, as key shares are matched to them.
+pub(crate) fn locked_validators(lock: &UsableLock) -> Vec<LockedValidator> {
+    let locked = |keys: &ClusterValidator| LockedValidator {
+        validator: ValidatorPubkey::new(keys.group.to_bytes()),
+        public_shares: keys.shares.clone(),
+    };
+    lock.validators().iter().map(locked).collect()
 }

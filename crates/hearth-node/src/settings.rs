@@ -9,11 +9,13 @@ use hearth_types::ForkVersion;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::offline::Scrutiny;
+
 /// Name of the file in the data folder.
 pub(crate) const FILE_NAME: &str = "settings.toml";
 
 /// A node's settings. Unknown keys in the file are errors.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Settings {
     /// Beacon nodes, `http://` or `https://`, in order of preference.
@@ -29,6 +31,28 @@ pub struct Settings {
     pub nickname: String,
     /// The cluster's network, if it is not a public one.
     pub testnet: Option<Testnet>,
+    /// Where an execution client listens. Needed for operators whose wallets are contracts.
+    pub execution_client: Option<String>,
+    /// Whether the key's lock file is honoured and kept (`charon-enr-private-key.lock`).
+    pub private_key_file_lock: bool,
+    /// Whether failed hashes and signatures of the cluster lock are only warned about.
+    pub no_verify: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            beacon_nodes: Vec::new(),
+            listen: Vec::new(),
+            peers: BTreeMap::new(),
+            metrics: None,
+            nickname: String::new(),
+            testnet: None,
+            execution_client: None,
+            private_key_file_lock: true,
+            no_verify: false,
+        }
+    }
 }
 
 /// A network of one's own.
@@ -97,6 +121,15 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// How strictly the cluster's files are checked.
+    pub(crate) fn scrutiny(&self) -> Scrutiny {
+        Scrutiny {
+            testnet: self.testnet.clone(),
+            execution_client: self.execution_client.clone(),
+            no_verify: self.no_verify,
+        }
+    }
+
     /// The settings of a data folder; defaults where it has no file.
     pub fn load(folder: &Path) -> Result<Self, SettingsError> {
         let path = folder.join(FILE_NAME);
@@ -148,7 +181,7 @@ mod tests {
         for (name, text, allowed) in [
             (
                 "all",
-                "beacon-nodes = ['http://127.0.0.1:5052']\nlisten = ['0.0.0.0:3610']\nmetrics = '127.0.0.1:3620'\nnickname = 'Maya'\n[peers]\n2 = ['192.168.1.20:3610']",
+                "beacon-nodes = ['http://127.0.0.1:5052']\nlisten = ['0.0.0.0:3610']\nmetrics = '127.0.0.1:3620'\nnickname = 'Maya'\nexecution-client = 'http://127.0.0.1:8545'\nprivate-key-file-lock = false\n[peers]\n2 = ['192.168.1.20:3610']",
                 true,
             ),
             ("unknown key", "beacon-node = 'http://127.0.0.1:5052'", false),

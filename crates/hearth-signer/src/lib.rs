@@ -19,10 +19,12 @@ mod free;
 pub mod identity;
 mod keyring;
 pub mod keystore;
+mod seal;
 mod signer;
 
 pub use block::BlockHeader;
 pub use folder::Progress;
 pub use free::{DepositMessage, FreeMessage, NoDomain, ValidatorRegistration};
 pub use keyring::{FreeRefusal, Keyring, UnknownValidator};
+pub use seal::{SealError, SealingKey, SealingKeyError};
 pub use signer::{SignError, Signer};

@@ -39,21 +39,38 @@ impl SlashingDb {
     ///
     /// Errors: [`OpenError`] says why a file was left alone; none was changed or replaced.
     pub fn open(path: &Path, genesis_validators_root: Root) -> Result<Self, OpenError> {
+        Self::open_for(path, Some(genesis_validators_root))
+            .map(|found| found.expect("where there is none, it is made"))
+    }
+
+    /// Opens the database at `path` whatever chain it records; `None` where there is none. For exports; who signs says
+    /// which chain is meant.
+    ///
+    /// Errors: as [`SlashingDb::open`].
+    pub fn open_existing(path: &Path) -> Result<Option<Self>, OpenError> {
+        // A look only: not even a lock file is left where there is nothing.
+        if path.exists() { Self::open_for(path, None) } else { Ok(None) }
+    }
+
+    fn open_for(path: &Path, chain: Option<Root>) -> Result<Option<Self>, OpenError> {
         // Absolute, so that no name can be taken for a `file:` URI.
         let path = &std::path::absolute(path).map_err(|source| io_error(path, source))?;
         let lock = lock(path)?;
         match fs::metadata(path) {
             Ok(found) if found.len() == 0 => return Err(damaged(path, "it is empty")),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, genesis_validators_root)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match chain {
+                Some(chain) => create(path, chain)?,
+                None => return Ok(None),
+            },
             Err(source) => return Err(io_error(path, source)),
         }
         let conn = Connection::open_with_flags(path, flags()).map_err(at(path))?;
         own(&conn).map_err(at(path))?;
-        check(&conn, path, genesis_validators_root)?;
+        let chain = check(&conn, path, chain)?;
         let standings = load(&conn).map_err(|error| refused(path, error))?;
         settle(&conn, path)?;
-        Ok(Self { conn, chain: genesis_validators_root, standings, _lock: Some(lock) })
+        Ok(Some(Self { conn, chain, standings, _lock: Some(lock) }))
     }
 
     /// A database without a file, for simulations and tests. It forgets everything when it is dropped.
@@ -142,8 +159,9 @@ fn own(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Refuses a file that is not ours, of another chain, from the future, or not whole.
-fn check(conn: &Connection, path: &Path, expected: Root) -> Result<(), OpenError> {
+/// Refuses a file that is not ours, of another chain than the expected one, from the future, or not whole. Returns the
+/// chain that it records.
+fn check(conn: &Connection, path: &Path, expected: Option<Root>) -> Result<Root, OpenError> {
     let number = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(at(path));
     if number("application_id")? != APPLICATION_ID {
         return Err(OpenError::Foreign { path: path.to_owned() });
@@ -165,10 +183,12 @@ fn check(conn: &Connection, path: &Path, expected: Root) -> Result<(), OpenError
     }
     let chain = conn.query_row("SELECT genesis_validators_root FROM chain", [], |row| row.get(0));
     let found = Root::new(chain.map_err(at(path))?);
-    if found != expected {
-        return Err(OpenError::OtherChain { path: path.to_owned(), expected, found });
+    match expected {
+        Some(expected) if found != expected => {
+            Err(OpenError::OtherChain { path: path.to_owned(), expected, found })
+        }
+        _ => Ok(found),
     }
-    Ok(())
 }
 
 /// Turns the write-ahead log on and flushes what is in it.

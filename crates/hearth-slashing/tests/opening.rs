@@ -43,6 +43,18 @@ fn a_new_database_is_private_and_remembers() {
 }
 
 #[test]
+fn a_database_can_be_opened_for_whatever_chain_it_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = database(folder.path());
+    assert!(SlashingDb::open_existing(&path).unwrap().is_none());
+    assert!(file_names(folder.path()).is_empty(), "looking for one leaves nothing");
+    ask(&mut SlashingDb::open(&path, CHAIN).unwrap(), validator(1), vote(1, 2, 3)).unwrap();
+    let mut found = SlashingDb::open_existing(&path).unwrap().unwrap();
+    assert_eq!(found.export(Form::Complete).unwrap().metadata.genesis_validators_root, CHAIN);
+    assert!(ask(&mut found, validator(1), vote(1, 2, 9)).is_err(), "it protects as before");
+}
+
+#[test]
 fn a_second_opener_in_the_same_process_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = database(folder.path());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
+mod execution;
 mod misbehaviour;
 mod own_vectors;
 mod recorded;

@@ -1,7 +1,8 @@
 //! Batches of signatures over one root.
 
-use hearth_crypto::batch::find_invalid;
+use hearth_crypto::batch::{Claims, all_hold, find_invalid};
 use hearth_crypto::{PublicKey, SecretKey, Signature};
+use hearth_types::SigningRoot;
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 
@@ -95,5 +96,48 @@ proptest! {
             expected.push(at);
         }
         prop_assert_eq!(find_invalid(&ROOT, &claims, &mut seeded(seed)), expected);
+    }
+}
+
+fn several(keys: u64, each: u8) -> Vec<Claims> {
+    let claims = |seed| {
+        let key = SecretKey::generate(&mut seeded(seed));
+        let signed = |n: u8| {
+            let root = SigningRoot::new([n.wrapping_mul(31) ^ seed as u8; 32]);
+            (root, key.sign(&root))
+        };
+        Claims { key: key.public_key(), signed: (0..each).map(signed).collect() }
+    };
+    (0..keys).map(claims).collect()
+}
+
+type Change = fn(&mut Vec<Claims>);
+
+#[test]
+fn several_roots_by_several_keys_hold_together_and_one_wrong_claim_is_noticed() {
+    for (keys, each) in [(0, 0), (1, 0), (1, 1), (1, 5), (7, 3), (40, 2)] {
+        assert!(all_hold(&several(keys, each)), "{each} by each of {keys}");
+    }
+    let changes: [(&str, Change); 6] = [
+        ("another root", |claims| claims[3].signed[1].0 = SigningRoot::new([9; 32])),
+        ("the signature of another", |claims| claims[3].signed[1].1 = claims[2].signed[1].1),
+        ("signatures swapped within a key", |claims| {
+            let (first, second) = (claims[3].signed[0].1, claims[3].signed[1].1);
+            (claims[3].signed[0].1, claims[3].signed[1].1) = (second, first);
+        }),
+        ("signatures swapped between keys", |claims| {
+            let (first, second) = (claims[0].signed[0].1, claims[6].signed[2].1);
+            (claims[0].signed[0].1, claims[6].signed[2].1) = (second, first);
+        }),
+        ("another key", |claims| claims[5].key = claims[4].key),
+        ("keys swapped", |claims| {
+            let (first, second) = (claims[0].key, claims[1].key);
+            (claims[0].key, claims[1].key) = (second, first);
+        }),
+    ];
+    for (name, change) in changes {
+        let mut claims = several(7, 3);
+        change(&mut claims);
+        assert!(!all_hold(&claims), "{name}");
     }
 }

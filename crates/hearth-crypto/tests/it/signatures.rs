@@ -57,3 +57,22 @@ fn there_is_no_sum_of_nothing_nor_of_signatures_that_cancel_out() {
     let opposite = PublicKey::from_bytes(&opposite).unwrap();
     assert!(!key.sign(&ROOT).verify_aggregate(&[key.public_key(), opposite], &ROOT));
 }
+
+#[test]
+fn the_sum_of_keys_signs_the_sum_of_their_signatures() {
+    for count in 1..6 {
+        let keys: Vec<SecretKey> = (0..count).map(|seed| SecretKey::generate(&mut seeded(seed))).collect();
+        let signatures: Vec<Signature> = keys.iter().map(|key| key.sign(&ROOT)).collect();
+        let sum = SecretKey::sum(&keys).unwrap();
+        assert_eq!(Some(sum.sign(&ROOT)), Signature::aggregate(&signatures), "{count} keys");
+    }
+    assert!(SecretKey::sum([]).is_none());
+    // One and the order less one cancel out.
+    let mut less_one = [0; 32];
+    hex::decode_to_slice("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000000", &mut less_one)
+        .unwrap();
+    let mut one = [0; 32];
+    one[31] = 1;
+    let pair = [SecretKey::from_bytes(&one).unwrap(), SecretKey::from_bytes(&less_one).unwrap()];
+    assert!(SecretKey::sum(&pair).is_none());
+}

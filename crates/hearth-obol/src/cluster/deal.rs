@@ -9,16 +9,18 @@ use hearth_crypto::threshold::split;
 use hearth_crypto::{SecretKey, Signature};
 use hearth_types::{Gwei, SigningRoot, Threshold};
 use rand::CryptoRng;
+use rayon::prelude::*;
 
 use super::Version;
 use super::deposit::{DepositFile, amounts_to_sign, files_of_signed, withdrawal_credentials};
 use super::finding::{Check, Finding, Outcome, VerifyError};
 use super::hash::Unhashable;
-use super::model::{Definition, Deposit, DistributedValidator, Lock, OperatorEntry, Registration};
+use super::model::{Creator, Definition, Deposit, DistributedValidator, Lock, OperatorEntry, Registration};
 use super::network::{Network, Networks};
 use super::plan::{Plan, PlanError, check_addresses, operator_count};
 use super::registration::DEFAULT_GAS_LIMIT;
 use super::usable::VerifiedLock;
+use super::verify::network_of;
 use crate::enr::Enr;
 
 /// A new cluster. The caller writes one folder per node.
@@ -47,25 +49,32 @@ pub fn deal(
 ) -> Result<Dealt, PlanError> {
     let operators = vec![OperatorEntry::default(); node_keys.len()];
     let definition = plan.definition(operators, secrets.len())?;
-    deal_definition(definition, &plan.network, node_keys, secrets, plan.registered_at_s, rng)
+    let networks = Networks::from(plan.network.clone());
+    deal_definition(definition, &networks, node_keys, secrets, plan.registered_at_s, rng)
 }
 
-/// As [`deal`], for a definition that exists already and names no operators yet. It must be for this network and pass
-/// its checks; `registered_at_s` is that of [`Plan`].
+/// As [`deal`], for a definition that exists already. It must be for one of these networks and pass its checks. Operators that
+/// it names give their places to the dealer's nodes, and with their accounts go the signatures over the plan, which is
+/// another one then. `registered_at_s` is that of [`Plan`].
 pub fn deal_definition(
     mut definition: Definition,
-    network: &Network,
+    networks: &Networks,
     node_keys: &[NodeKey],
     secrets: Vec<SecretKey>,
     registered_at_s: Option<u64>,
     rng: &mut impl CryptoRng,
 ) -> Result<Dealt, PlanError> {
-    let networks = Networks::from(network.clone());
-    definition.verify(&networks).map_err(PlanError::Definition)?;
+    definition.verify(networks).map_err(PlanError::Definition)?;
+    let unknown =
+        |problem| PlanError::Definition(VerifyError::Failed { check: Check::WalletSignatures, problem });
+    let network = network_of(&definition, networks).map_err(unknown)?;
     let operators = check_parties(&definition, node_keys, &secrets)?;
     let threshold = Threshold::new(definition.threshold, operators)?;
     for (entry, key) in definition.operators.iter_mut().zip(node_keys) {
-        entry.enr = Enr::create(key).text().to_owned();
+        *entry = OperatorEntry { enr: Enr::create(key).text().to_owned(), ..OperatorEntry::default() };
+    }
+    if definition.compute_config_hash()?.as_bytes()[..] != definition.config_hash[..] {
+        definition.creator = Creator::default();
     }
     definition.rehash()?;
 
@@ -76,7 +85,7 @@ pub fn deal_definition(
     drop(secrets);
 
     let lock_json = lock.to_json()?;
-    let lock = lock.verify(&networks).map_err(PlanError::SelfCheck)?;
+    let lock = lock.verify(networks).map_err(PlanError::SelfCheck)?;
     // In a lock of others a bad deposit is worth a warning. In one's own it is a reason to stop.
     let bad_deposit = lock.warnings().iter().find(|finding| finding.check == Check::Deposits);
     if let Some(Finding { check, outcome: Outcome::Warning(problem) }) = bad_deposit {
@@ -96,9 +105,6 @@ fn check_parties(
     let operators = operator_count(node_keys.len())?;
     if definition.operators.len() != node_keys.len() {
         return Err(PlanError::NodeCount { nodes: node_keys.len(), planned: definition.operators.len() });
-    }
-    if definition.operators.iter().any(|entry| *entry != OperatorEntry::default()) {
-        return Err(PlanError::OperatorsGiven);
     }
     let distinct: BTreeSet<NodePublicKey> = node_keys.iter().map(NodeKey::public).collect();
     if distinct.len() != node_keys.len() {
@@ -127,7 +133,7 @@ fn assemble(
     registered_at_s: u64,
 ) -> Result<Lock, PlanError> {
     let validators = secrets
-        .iter()
+        .par_iter()
         .zip(shares)
         .enumerate()
         .map(|(position, (secret, shares))| {
@@ -144,8 +150,9 @@ fn assemble(
     lock.rehash()?;
     let hash = lock.compute_lock_hash()?;
     let root = SigningRoot::new(*hash.as_bytes());
-    let signatures: Vec<Signature> = shares.iter().flatten().map(|share| share.sign(&root)).collect();
-    lock.signature_aggregate = Signature::aggregate(&signatures).as_ref().map_or_else(Vec::new, bytes_of);
+    // The sum of everybody's signatures over one message is the signature of the sum of their keys.
+    let everybody = SecretKey::sum(shares.iter().flatten());
+    lock.signature_aggregate = everybody.map_or_else(Vec::new, |sum| bytes_of(&sum.sign(&root)));
     if lock.definition.version.has_registrations() {
         lock.node_signatures = node_keys.iter().map(|key| key.sign(hash.as_bytes()).to_vec()).collect();
     }
@@ -229,7 +236,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::testing::{bytes, folder, vector, vector_json};
-    use crate::cluster::{Addresses, Creator, Network, WalletMessage};
+    use crate::cluster::{Addresses, Network, WalletMessage};
 
     fn array(field: &Value) -> [u8; 32] {
         bytes(field).try_into().unwrap()

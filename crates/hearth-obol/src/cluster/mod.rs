@@ -8,20 +8,24 @@
 //! model         what the files say
 //! read, shape, write   JSON; one table of keys per object for all versions
 //! hash, merkle  the three hashes; one table of leaves for all versions
-//! wallet, eip712, verify   every signature; finding says what came of it
+//! wallet, eip712, contract, verify   every signature; finding says what came of it
 //! usable        a lock to act on
 //! plan, deal    a trusted dealer's new cluster
 //! deposit, registration    what validators sign before they start
 //! network, threshold, version   facts
+//! words         six words to compare a plan by
+//! key_lock      who uses a node's key
 //! ```
 //!
 //! Source: `obol-cluster.md` of the protocol specification; sections are named where they apply.
 
+mod contract;
 mod deal;
 mod deposit;
 mod eip712;
 mod finding;
 mod hash;
+mod key_lock;
 mod merkle;
 mod model;
 mod network;
@@ -37,8 +41,10 @@ mod usable;
 mod verify;
 mod version;
 mod wallet;
+mod words;
 mod write;
 
+pub use contract::ContractSignature;
 pub use deal::{Dealt, deal, deal_definition};
 pub use deposit::{
     AmountError, DepositFile, DepositFileError, amounts_to_sign, check_amounts, deposit_files, file_name,
@@ -47,18 +53,20 @@ pub use deposit::{
 pub use eip712::WalletMessage;
 pub use finding::{Check, Finding, Outcome, Problem, VerifyError};
 pub use hash::Unhashable;
+pub use key_lock::{Claimant, KEY_LOCK_FILE, KEY_LOCK_REFRESH_MS, KeyInUse, KeyLock};
 pub use merkle::Oversize;
 pub use model::{
     Addresses, Creator, Definition, Deposit, DistributedValidator, Lock, OperatorEntry, Registration,
 };
 pub use network::{IncompleteNetwork, Network, Networks};
-pub use plan::{AddressError, Plan, PlanError, new_uuid, timestamp_text};
+pub use plan::{AddressError, DkgAlgorithm, Plan, PlanError, new_uuid, timestamp_text};
 pub use read::ParseError;
 pub use registration::DEFAULT_GAS_LIMIT;
 pub use threshold::threshold_warning;
 pub use usable::{AcceptedUnverified, Operator, Unusable, UsableLock, VerifiedLock};
 pub use version::Version;
 pub use wallet::{Signatory, WalletProblem};
+pub use words::{MATCHING_WORDS, matching_words};
 
 /// Bytes of the longest file that is read. A validator takes about 3,000.
 pub const MAX_FILE_BYTES: usize = 64 << 20;

@@ -2,8 +2,12 @@
 //!
 //! Source: `obol-cluster.md` 12.
 
+use std::collections::BTreeSet;
+
 use hearth_types::ForkVersion;
 use thiserror::Error;
+
+use super::contract::ContractSignature;
 
 /// What a cluster needs to know of a network.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,9 +65,12 @@ const KNOWN: [(&str, u32, u64, u64, u32); 6] = [
     ("goerli", 0x0000_1020, 5, 1_616_508_000, 0x0300_1020),
 ];
 
-/// The networks that clusters may belong to.
+/// The networks that clusters may belong to, and what contracts on them said about signatures.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Networks(Vec<Network>);
+pub struct Networks {
+    list: Vec<Network>,
+    accepted: BTreeSet<ContractSignature>,
+}
 
 impl Networks {
     /// Mainnet, Hoodi, Sepolia, Gnosis, Chiado and (for old files) Goerli.
@@ -75,36 +82,48 @@ impl Networks {
             genesis_time_s,
             capella_fork_version: Some(ForkVersion::new(capella.to_be_bytes())),
         };
-        Self(KNOWN.map(network).to_vec())
+        Self { list: KNOWN.map(network).to_vec(), accepted: BTreeSet::new() }
     }
 
     /// These and another, which goes before any other of its name or fork version.
     #[must_use]
     pub fn with(mut self, network: Network) -> Self {
-        self.0.insert(0, network);
+        self.list.insert(0, network);
         self
+    }
+
+    /// These, where the contracts of their accounts have accepted the signatures.
+    #[must_use]
+    pub fn accepting(mut self, signatures: impl IntoIterator<Item = ContractSignature>) -> Self {
+        self.accepted.extend(signatures);
+        self
+    }
+
+    /// Whether the contract of its account is known to accept this signature.
+    pub(super) fn accepts(&self, signature: &ContractSignature) -> bool {
+        self.accepted.contains(signature)
     }
 
     /// The network that a cluster file names by its genesis fork version.
     pub fn by_fork_version(&self, fork_version: ForkVersion) -> Option<&Network> {
-        self.0.iter().find(|network| network.fork_version == fork_version)
+        self.list.iter().find(|network| network.fork_version == fork_version)
     }
 
     /// The network of this name; `prater` is another name of Goerli.
     pub fn by_name(&self, name: &str) -> Option<&Network> {
         let name = if name == "prater" { "goerli" } else { name };
-        self.0.iter().find(|network| network.name == name)
+        self.list.iter().find(|network| network.name == name)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Network> {
-        self.0.iter()
+        self.list.iter()
     }
 }
 
 impl From<Network> for Networks {
     /// One network and no other.
     fn from(network: Network) -> Self {
-        Self(vec![network])
+        Self { list: vec![network], accepted: BTreeSet::new() }
     }
 }

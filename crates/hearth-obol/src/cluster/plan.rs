@@ -2,6 +2,8 @@
 //!
 //! Source: `obol-cluster.md` 1, 6.1, 7, 15.
 
+use std::collections::BTreeSet;
+
 use hearth_crypto::k1::checksum_address;
 use hearth_types::{ExecutionAddress, Gwei, Quorum, Threshold, ThresholdOutOfRange, UnixMillis};
 use rand::CryptoRng;
@@ -13,6 +15,7 @@ use super::hash::Unhashable;
 use super::model::{Addresses, Creator, Definition, OperatorEntry};
 use super::network::Network;
 use super::{MAX_DEPOSIT_AMOUNTS, MAX_VALIDATORS, Version};
+use crate::enr::{Enr, EnrError};
 
 /// Fewest operators of a new cluster.
 const FEWEST_OPERATORS: u8 = 3;
@@ -40,6 +43,8 @@ pub struct Plan {
     pub gas_limit: u64,
     /// `qbft`, or empty.
     pub consensus_protocol: String,
+    /// How the operators are to make their keys, if they make them together.
+    pub dkg_algorithm: DkgAlgorithm,
     /// When the plan was made: RFC 3339, at most 32 bytes. See [`timestamp_text`].
     pub timestamp: String,
     /// At most 64 bytes. See [`new_uuid`].
@@ -47,6 +52,32 @@ pub struct Plan {
     /// Unix seconds of the registrations with builders: now for keys that existed before, `None` (genesis) for new
     /// ones.
     pub registered_at_s: Option<u64>,
+}
+
+/// How operators make a key that nobody holds.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum DkgAlgorithm {
+    /// The usual one, which is FROST.
+    #[default]
+    Default,
+    /// FROST.
+    Frost,
+    /// Pedersen, as in kyber.
+    Pedersen,
+}
+
+impl DkgAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Default, Self::Frost, Self::Pedersen];
+
+    /// The text in a file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Frost => "frost",
+            Self::Pedersen => "pedersen",
+        }
+    }
 }
 
 /// Why a plan is not carried out.
@@ -58,9 +89,14 @@ pub enum PlanError {
     /// Two operators with one node key.
     #[error("two operators have the same node key")]
     DuplicateOperator,
-    /// The definition names operators, whose place the dealer's nodes would take.
-    #[error("the definition already names its operators; make the keys together with them instead")]
-    OperatorsGiven,
+    /// A text that is no node record.
+    #[error("the record of operator {}: {error}", .operator + 1)]
+    Enr {
+        /// Position of the operator.
+        operator: usize,
+        /// What is wrong with it.
+        error: EnrError,
+    },
     /// Another number of nodes than the definition plans.
     #[error("{nodes} nodes for a definition with {planned} operators")]
     NodeCount {
@@ -183,7 +219,7 @@ impl Plan {
             threshold,
             shared_addresses: Addresses::default(),
             validators: self.addresses(validators)?,
-            dkg_algorithm: "default".to_owned(),
+            dkg_algorithm: self.dkg_algorithm.as_str().to_owned(),
             fork_version: self.network.fork_version.as_bytes().to_vec(),
             deposit_amounts: (!self.deposit_amounts.is_empty()).then(|| self.deposit_amounts.clone()),
             consensus_protocol: self.consensus_protocol.clone(),
@@ -197,6 +233,21 @@ impl Plan {
         }
         definition.rehash()?;
         Ok(definition)
+    }
+
+    /// As [`Plan::definition`], for operators who will make the keys together, each named by the record of his node. They
+    /// have not signed it.
+    pub fn for_ceremony(&self, records: &[String], validators: usize) -> Result<Definition, PlanError> {
+        let mut keys = BTreeSet::new();
+        let mut operators = Vec::new();
+        for (operator, record) in records.iter().enumerate() {
+            let enr = Enr::parse(record.trim()).map_err(|error| PlanError::Enr { operator, error })?;
+            if !keys.insert(*enr.public_key()) {
+                return Err(PlanError::DuplicateOperator);
+            }
+            operators.push(OperatorEntry { enr: enr.text().to_owned(), ..OperatorEntry::default() });
+        }
+        self.definition(operators, validators)
     }
 
     fn addresses(&self, validators: usize) -> Result<Vec<Addresses>, PlanError> {

@@ -8,7 +8,7 @@ use hearth_duties::{Cluster, ClusterValidator};
 use hearth_types::{ForkVersion, LockHash, OperatorIndex, Threshold, ThresholdOutOfRange, ValidatorPubkey};
 use thiserror::Error;
 
-use super::finding::{Finding, Problem};
+use super::finding::{Finding, Outcome, Problem};
 use super::model::Lock;
 use super::verify::fork_version;
 use crate::enr::{Enr, EnrError};
@@ -224,21 +224,28 @@ impl Deref for VerifiedLock {
     }
 }
 
-/// A lock that its owner insists on, with the checks that failed.
+/// A lock that its owner insists on, with what the checks found.
 #[derive(Clone, Debug)]
 pub struct AcceptedUnverified {
     lock: UsableLock,
-    warnings: Vec<Finding>,
+    findings: Vec<Finding>,
 }
 
 impl AcceptedUnverified {
-    pub(super) fn new(lock: UsableLock, warnings: Vec<Finding>) -> Self {
-        Self { lock, warnings }
+    pub(super) fn new(lock: UsableLock, findings: Vec<Finding>) -> Self {
+        Self { lock, findings }
     }
 
-    /// Failures and warnings, to be shown before anything is done with the lock. Empty if it is fine.
-    pub fn warnings(&self) -> &[Finding] {
-        &self.warnings
+    /// Every check with its outcome.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Failures and warnings, to be shown before anything is done with the lock. None if it is fine.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| matches!(finding.outcome, Outcome::Failed(_) | Outcome::Warning(_)))
     }
 
     /// The lock, for code that serves verified ones too.

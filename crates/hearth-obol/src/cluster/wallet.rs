@@ -1,7 +1,7 @@
 //! Signatures of wallets under a plan: those of its creator and its operators.
 //!
-//! Only accounts with a key are checked. A contract (a Safe) answers for its signatures on the execution layer, which
-//! this crate does not reach: such a signature counts as wrong.
+//! Accounts with a key are checked here. A contract (a Safe) answers for its signatures on the execution layer, which
+//! this crate does not reach: the caller asks about [`Definition::contract_signatures`] and brings the answers.
 //! Source: `obol-cluster.md` 4.3, 4.4.
 
 use std::fmt;
@@ -10,6 +10,7 @@ use hearth_crypto::k1::{ethereum_address, recover};
 use thiserror::Error;
 
 use super::Version;
+use super::contract::ContractSignature;
 use super::eip712::WalletMessage;
 use super::finding::Problem;
 use super::merkle::WALLET_SIGNATURES;
@@ -53,8 +54,11 @@ pub enum WalletProblem {
         /// Its length.
         bytes: usize,
     },
-    /// Not signed by the account that the plan names, or signed by a contract.
-    #[error("a signature of {0} does not belong to the account in the file")]
+    /// Not signed by the account that the plan names, as far as could be found out.
+    #[error(
+        "a signature of {0} does not belong to the account in the file (if the account is a contract such as a Safe, an \
+         execution client is needed to ask it)"
+    )]
     Wrong(Signatory),
     /// Some operators signed and some did not.
     #[error("{unsigned} of {operators} operators have not signed")]
@@ -66,8 +70,32 @@ pub enum WalletProblem {
     },
 }
 
+impl Definition {
+    /// Signatures that are not by the key of their account. If that is a contract, it can be asked about them; without its
+    /// answer they count as wrong.
+    pub fn contract_signatures(&self, networks: &Networks) -> Vec<ContractSignature> {
+        let mut open = Vec::new();
+        // What else is wrong with the plan is told when it is checked.
+        let _judged = judge(self, networks, &mut |question| {
+            open.push(question);
+            true
+        });
+        open
+    }
+}
+
 /// Checks every wallet signature. Nothing signed at all is fine: a trusted dealer's plan looks like that.
 pub(super) fn check(plan: &Definition, networks: &Networks) -> Result<(), Problem> {
+    judge(plan, networks, &mut |question| networks.accepts(&question))
+}
+
+/// Walks through every signature in the order of the specification. `contract` says whether an account has accepted what
+/// its key did not sign.
+fn judge(
+    plan: &Definition,
+    networks: &Networks,
+    contract: &mut dyn FnMut(ContractSignature) -> bool,
+) -> Result<(), Problem> {
     let version = plan.version;
     if !version.has_wallet_signatures() {
         let signed = |o: &super::OperatorEntry| !o.config_signature.is_empty() || !o.enr_signature.is_empty();
@@ -98,7 +126,7 @@ pub(super) fn check(plan: &Definition, networks: &Networks) -> Result<(), Proble
             [(config, &entry.config_signature), (WalletMessage::Enr(&entry.enr), &entry.enr_signature)]
         {
             check_length(version, by, signature)?;
-            check_signature(by, &entry.address, message.digest(chain_id), signature)?;
+            check_signature(by, &entry.address, message.digest(chain_id), signature, contract)?;
         }
     }
     if unsigned > 0 && unsigned < plan.operators.len() {
@@ -117,7 +145,7 @@ pub(super) fn check(plan: &Definition, networks: &Networks) -> Result<(), Proble
         }
         (true, false) => {
             let digest = WalletMessage::CreatorConfig(&config_hash).digest(chain_id);
-            check_signature(Signatory::Creator, &creator.address, digest, &creator.config_signature)
+            check_signature(Signatory::Creator, &creator.address, digest, &creator.config_signature, contract)
         }
     }
 }
@@ -131,10 +159,18 @@ fn check_length(version: Version, by: Signatory, signature: &[u8]) -> Result<(),
     if fits { Ok(()) } else { Err(WalletProblem::Length { by, bytes }.into()) }
 }
 
-fn check_signature(by: Signatory, account: &str, digest: [u8; 32], signature: &[u8]) -> Result<(), Problem> {
-    let signed = recover(&digest, signature)
-        .ok()
-        .zip(parse_address(account).ok())
-        .is_some_and(|(key, account)| ethereum_address(&key) == account);
-    if signed { Ok(()) } else { Err(WalletProblem::Wrong(by).into()) }
+fn check_signature(
+    by: Signatory,
+    account: &str,
+    digest: [u8; 32],
+    signature: &[u8],
+    contract: &mut dyn FnMut(ContractSignature) -> bool,
+) -> Result<(), Problem> {
+    let wrong = || Problem::from(WalletProblem::Wrong(by));
+    let account = parse_address(account).map_err(|_| wrong())?;
+    if recover(&digest, signature).is_ok_and(|key| ethereum_address(&key) == account) {
+        return Ok(());
+    }
+    let question = ContractSignature { account, digest, signature: signature.to_vec() };
+    if contract(question) { Ok(()) } else { Err(wrong()) }
 }

@@ -3,13 +3,14 @@
 use hearth_crypto::threshold::{recombine, recombine_secret};
 use hearth_crypto::{PublicKey, SecretKey};
 use hearth_obol::cluster::{
-    AddressError, Definition, Lock, Networks, OperatorEntry, Plan, PlanError, deal, deal_definition, new_uuid,
-    read_deposit_file, timestamp_text,
+    AddressError, Definition, DkgAlgorithm, Lock, Networks, OperatorEntry, Plan, PlanError, deal,
+    deal_definition, new_uuid, read_deposit_file, timestamp_text,
 };
+use hearth_obol::enr::Enr;
 use hearth_types::{Gwei, OperatorIndex, ShareIndex, SigningRoot, UnixMillis};
 use proptest::prelude::*;
 
-use crate::support::{ADDRESS, networks, node_keys, plan, rng, secrets};
+use crate::support::{ADDRESS, latest_lock, networks, node_keys, plan, rng, secrets};
 
 #[test]
 fn a_dealt_cluster_verifies_and_any_threshold_of_its_nodes_holds_the_keys() {
@@ -138,11 +139,11 @@ fn plans_that_cannot_be_or_would_lose_money_are_refused() {
 }
 
 #[test]
-fn a_definition_that_exists_is_dealt_only_whole_sound_and_without_operators() {
+fn a_definition_that_exists_is_dealt_only_whole_and_sound() {
     let open = || plan().definition(vec![OperatorEntry::default(); 3], 1).unwrap();
     let dealt = |definition: Definition, nodes, keys, network: &str| {
-        let network = Networks::known().by_name(network).unwrap().clone();
-        deal_definition(definition, &network, &node_keys(nodes), secrets(keys), None, &mut rng())
+        let networks = Networks::from(Networks::known().by_name(network).unwrap().clone());
+        deal_definition(definition, &networks, &node_keys(nodes), secrets(keys), None, &mut rng())
     };
     let config_hash = open().config_hash;
     let cluster = dealt(open(), 3, 1, "hoodi").unwrap();
@@ -153,10 +154,62 @@ fn a_definition_that_exists_is_dealt_only_whole_sound_and_without_operators() {
     assert!(matches!(dealt(open(), 3, 2, "hoodi"), Err(PlanError::KeyCount { keys: 2, planned: 1 })));
     let stale = Definition { name: "changed since".to_owned(), ..open() };
     assert!(matches!(dealt(stale, 3, 1, "hoodi"), Err(PlanError::Definition(_))));
-    let mut named = open();
-    named.operators[0].enr = cluster.lock.operators()[0].enr.clone();
+}
+
+#[test]
+fn operators_that_a_definition_names_give_their_places_to_the_nodes_of_the_dealer() {
+    let signed = Lock::from_json(latest_lock().to_string().as_bytes()).unwrap().definition;
+    let mut named = signed.clone();
+    for entry in &mut named.operators {
+        *entry = OperatorEntry { enr: entry.enr.clone(), ..OperatorEntry::default() };
+    }
+    named.creator = Default::default();
     named.rehash().unwrap();
-    assert_eq!(dealt(named, 3, 1, "hoodi").unwrap_err(), PlanError::OperatorsGiven);
+    let mut solo = open_to_all(&named);
+    solo.definition_hash = solo.compute_definition_hash().unwrap().as_bytes().to_vec();
+    for (name, definition, keeps_plan) in
+        [("records only", named, true), ("nobody", solo, true), ("everybody signed", signed, false)]
+    {
+        let validators = u8::try_from(definition.num_validators).unwrap();
+        let config_hash = definition.config_hash.clone();
+        let keys = node_keys(3);
+        let dealt =
+            deal_definition(definition, &networks(), &keys, secrets(validators), None, &mut rng()).unwrap();
+        let made = &dealt.lock.lock().definition;
+        assert_eq!(made.config_hash == config_hash, keeps_plan, "{name}");
+        for (entry, key) in made.operators.iter().zip(&keys) {
+            assert_eq!(entry.enr, Enr::create(key).text(), "{name}");
+            assert!(entry.address.is_empty() && entry.config_signature.is_empty(), "{name}");
+        }
+    }
+}
+
+/// The same plan before anybody named his node.
+fn open_to_all(definition: &Definition) -> Definition {
+    Definition { operators: vec![OperatorEntry::default(); definition.operators.len()], ..definition.clone() }
+}
+
+#[test]
+fn a_plan_for_a_ceremony_names_each_operator_by_his_record_once() {
+    let records: Vec<String> = node_keys(4).iter().map(|key| Enr::create(key).text().to_owned()).collect();
+    let pedersen = Plan { dkg_algorithm: DkgAlgorithm::Pedersen, ..plan() };
+    let definition = pedersen.for_ceremony(&records, 2).unwrap();
+    assert_eq!(definition.verify(&networks()), Ok(()));
+    assert_eq!((definition.threshold, definition.num_validators), (3, 2));
+    assert_eq!(definition.dkg_algorithm, "pedersen");
+    let named: Vec<&String> = definition.operators.iter().map(|operator| &operator.enr).collect();
+    assert_eq!(named, records.iter().collect::<Vec<_>>());
+
+    let refused = |change: fn(&mut Vec<String>)| {
+        let mut records = records.clone();
+        change(&mut records);
+        plan().for_ceremony(&records, 1).unwrap_err()
+    };
+    assert_eq!(refused(|records| records[3] = records[0].clone()), PlanError::DuplicateOperator);
+    // The same record with the padding of old files is the same key.
+    assert_eq!(refused(|records| records[3] = format!("{}==", records[0])), PlanError::DuplicateOperator);
+    assert!(matches!(refused(|records| records[2].push('A')), PlanError::Enr { operator: 2, .. }));
+    assert_eq!(refused(|records| records.truncate(2)), PlanError::Operators(2));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hearth_crypto::SecretKey;
 use hearth_crypto::k1::NodeKey;
-use hearth_obol::cluster::{Network, Networks, Plan};
+use hearth_obol::cluster::{DkgAlgorithm, Network, Networks, Plan};
 use hearth_types::ForkVersion;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -53,6 +53,7 @@ pub(crate) fn plan() -> Plan {
         compounding: false,
         gas_limit: 60_000_000,
         consensus_protocol: "qbft".to_owned(),
+        dkg_algorithm: DkgAlgorithm::Default,
         timestamp: "2026-01-02T03:04:05Z".to_owned(),
         uuid: "A0000000-0000-4000-8000-000000000000".to_owned(),
         registered_at_s: None,

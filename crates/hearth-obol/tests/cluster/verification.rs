@@ -87,7 +87,7 @@ fn changed_files_fail_at_the_stage_that_the_specification_names() {
         assert_eq!(is_hash(check), stage == "hashes", "{name}: {check}: {problem}");
         match lock.accept_unverified(&networks()) {
             Ok(accepted) => {
-                let failed = accepted.warnings().iter().any(|w| matches!(w.outcome, Outcome::Failed(_)));
+                let failed = accepted.warnings().any(|w| matches!(w.outcome, Outcome::Failed(_)));
                 assert!(failed, "{name}");
             }
             // The record that was put in place is that of another operator.
@@ -384,6 +384,34 @@ fn wallets_sign_all_or_none_and_for_their_own_account() {
             "{name}: {findings:?}"
         );
     }
+}
+
+#[test]
+fn a_signature_that_no_key_made_counts_if_the_contract_of_the_account_accepts_it() {
+    let mut definition = latest().definition;
+    let second = &mut definition.operators[1];
+    (second.config_signature, second.enr_signature) = (vec![0x5a; 130], vec![0x5a; 130]);
+    definition.rehash().unwrap();
+    let wallets = |networks: &Networks| {
+        let findings = definition.verify_all(networks);
+        findings.into_iter().find(|finding| finding.check == Check::WalletSignatures).unwrap().outcome
+    };
+    let wrong = Outcome::Failed(WalletProblem::Wrong(Signatory::Operator(1)).into());
+    assert_eq!(wallets(&networks()), wrong);
+
+    let questions = definition.contract_signatures(&networks());
+    assert_eq!(questions.len(), 2, "one for the plan, one for the record, none for keys that signed");
+    let account = hex::encode(questions[0].account.as_bytes());
+    assert!(definition.operators[1].address.to_lowercase().ends_with(&account));
+    assert_ne!(questions[0].digest, questions[1].digest);
+    assert_eq!(wallets(&networks().accepting(questions[..1].to_vec())), wrong, "the record is not signed");
+    assert_eq!(wallets(&networks().accepting(questions.clone())), Outcome::Passed);
+    // What was accepted for one plan says nothing about another.
+    definition.name.push('!');
+    definition.rehash().unwrap();
+    let findings = definition.verify_all(&networks().accepting(questions));
+    assert!(findings.iter().any(|finding| matches!(finding.outcome, Outcome::Failed(Problem::Wallet(_)))));
+    assert!(latest().definition.contract_signatures(&networks()).is_empty());
 }
 
 fn unsign_operators(definition: &mut Definition) {

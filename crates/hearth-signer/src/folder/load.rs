@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use hearth_crypto::{PublicKey, SecretKey};
 use hearth_types::{OperatorIndex, ShareIndex, ValidatorPubkey};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
-use super::{Progress, stem};
+use super::{Passwords, Progress, Shelf, stem};
 use crate::Keyring;
 use crate::cores::{available, spread};
 use crate::files::{self, ReadError};
 use crate::keystore::{self, Cost, Keystore, KeystoreError, Password};
+use crate::seal::{self, SealError, SealingKey};
 
 /// A password has 32 bytes; this leaves room for words.
 const MOST_PASSWORD_BYTES: usize = 4 << 10;
@@ -77,6 +79,14 @@ pub enum LoadError {
     MissingPassword {
         /// The file that should be there.
         path: PathBuf,
+    },
+    /// The sealed passwords stay closed.
+    #[error("cannot use the passwords in {}: {source}", path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: SealError,
     },
     /// A file with the name of a keystore or password that belongs to no validator of the lock.
     #[error("{} is one file too many; the cluster has {validators} validators", path.display())]
@@ -149,13 +159,13 @@ pub enum LoadError {
 /// `own` is the operator's share index: the position of its identity among the operators, plus one.
 ///
 /// Errors: as [`load`], and [`LoadError::OtherOperator`].
-pub fn load_keyring(
-    folder: &Path,
+pub fn load_keyring<'a>(
+    from: impl Into<Shelf<'a>>,
     validators: &[LockedValidator],
     own: ShareIndex,
     progress: impl FnMut(Progress),
 ) -> Result<Keyring, LoadError> {
-    let loaded = open_folder(folder, validators, Some(own), progress)?;
+    let loaded = open_all(&read_all(from.into(), validators.len())?, validators, Some(own), progress)?;
     Ok(Keyring::new(loaded.into_iter().map(|share| (share.validator, share.secret))))
 }
 
@@ -167,30 +177,60 @@ pub fn load_keyring(
 /// Other files whose name does not begin with `keystore` are left alone.
 ///
 /// Errors: [`LoadError`], on every run the same one for the same folder.
-pub fn load(
-    folder: &Path,
+pub fn load<'a>(
+    from: impl Into<Shelf<'a>>,
     validators: &[LockedValidator],
     progress: impl FnMut(Progress),
 ) -> Result<Vec<LoadedShare>, LoadError> {
-    open_folder(folder, validators, None, progress)
+    open_all(&read_all(from.into(), validators.len())?, validators, None, progress)
 }
 
-fn open_folder(
-    folder: &Path,
+/// Every keystore of the folder with its password, in the order of their numbers, all parsed and none opened.
+pub(super) fn read_all(from: Shelf<'_>, validators: usize) -> Result<Vec<Closed>, LoadError> {
+    let Listing { stems, mut texts } = list(from.folder, validators)?;
+    let file = |stem: &str, ending: &str| from.folder.join(format!("{stem}.{ending}"));
+    let mut closed = Vec::with_capacity(stems.len());
+    match from.passwords {
+        Passwords::Beside => {
+            for stem in stems.into_values() {
+                let password = file(&stem, "txt");
+                if !texts.remove(&stem) {
+                    return Err(LoadError::MissingPassword { path: password });
+                }
+                closed.push(Closed::read(file(&stem, "json"), stem, read_password(&password)?, password)?);
+            }
+        }
+        Passwords::Sealed(key) => {
+            let sealed = from.folder.join(seal::FILE_NAME);
+            let mut passwords = read_sealed(&sealed, key)?;
+            for stem in stems.into_values() {
+                let missing = || LoadError::MissingPassword { path: sealed.clone() };
+                let password = passwords.remove(&stem).ok_or_else(missing)?;
+                closed.push(Closed::read(file(&stem, "json"), stem, password, sealed.clone())?);
+            }
+        }
+    }
+    match texts.first() {
+        Some(stem) => Err(LoadError::ExtraFile { path: file(stem, "txt"), validators }),
+        None => Ok(closed),
+    }
+}
+
+/// Opens what was read and finds the place of each share in the lock.
+pub(super) fn open_all(
+    closed: &[Closed],
     validators: &[LockedValidator],
     own: Option<ShareIndex>,
     mut progress: impl FnMut(Progress),
 ) -> Result<Vec<LoadedShare>, LoadError> {
     let owners = owners(validators)?;
-    let pairs = list(folder, validators.len())?;
-    let closed = pairs.into_iter().map(Closed::read).collect::<Result<Vec<_>, _>>()?;
     let lanes = match closed.iter().any(|closed| closed.keystore.is_memory_hard()) {
         true => available().min(MOST_SCRYPT_LANES),
         false => available(),
     };
     let total = closed.len();
-    let open = |closed: Closed| closed.open(&owners, own);
-    let loaded = spread(closed, lanes, open, |done| progress(Progress { done, total }))?;
+    let open = |closed: &Closed| closed.open(&owners, own);
+    let loaded = spread(closed.iter().collect(), lanes, open, |done| progress(Progress { done, total }))?;
     refuse_second_keys(&loaded)?;
     Ok(loaded)
 }
@@ -210,19 +250,18 @@ fn owners(validators: &[LockedValidator]) -> Result<Owners, LoadError> {
     Ok(owners)
 }
 
-/// A keystore and its password, by name.
-struct Pair {
-    keystore: PathBuf,
-    password: PathBuf,
+/// The files of a folder, by name.
+struct Listing {
+    /// Keystores `0..validators`, without ending.
+    stems: BTreeMap<usize, String>,
+    /// Passwords in text files, without ending.
+    texts: BTreeSet<String>,
 }
 
-/// The keystores `0..validators` of the folder with their passwords, in the order of their numbers.
-fn list(folder: &Path, validators: usize) -> Result<Vec<Pair>, LoadError> {
+fn list(folder: &Path, validators: usize) -> Result<Listing, LoadError> {
     let extra = |name: &str| LoadError::ExtraFile { path: folder.join(name), validators };
-    let names = names(folder)?;
-    let mut stems: BTreeMap<usize, String> = BTreeMap::new();
-    let mut passwords = BTreeSet::new();
-    for name in &names {
+    let (mut stems, mut texts) = (BTreeMap::new(), BTreeSet::new());
+    for name in &names(folder)? {
         let Some((stem, number)) = ["json", "txt"].iter().find_map(|ending| parse_name(name, ending)) else {
             return Err(extra(name));
         };
@@ -230,28 +269,18 @@ fn list(folder: &Path, validators: usize) -> Result<Vec<Pair>, LoadError> {
             return Err(extra(name));
         }
         if name.ends_with("txt") {
-            passwords.insert(stem);
+            texts.insert(stem.to_owned());
         } else if stems.insert(number, stem.to_owned()).is_some() {
             return Err(extra(name)); // Both `keystore-0.json` and `keystore-insecure-0.json`.
         }
     }
-    for number in 0..validators {
-        let Some(stem) = stems.get(&number) else {
+    match (0..validators).find(|number| !stems.contains_key(number)) {
+        Some(number) => {
             let path = folder.join(format!("{}.json", stem(Cost::Standard, number)));
-            return Err(LoadError::MissingKeystore { path, validators });
-        };
-        if !passwords.remove(stem.as_str()) {
-            return Err(LoadError::MissingPassword { path: folder.join(format!("{stem}.txt")) });
+            Err(LoadError::MissingKeystore { path, validators })
         }
+        None => Ok(Listing { stems, texts }),
     }
-    if let Some(stem) = passwords.first() {
-        return Err(extra(&format!("{stem}.txt")));
-    }
-    let pair = |stem: &String| Pair {
-        keystore: folder.join(format!("{stem}.json")),
-        password: folder.join(format!("{stem}.txt")),
-    };
-    Ok(stems.values().map(pair).collect())
 }
 
 /// Names in the folder that claim to be of a keystore or its password, sorted.
@@ -278,36 +307,41 @@ fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, usize)> {
 }
 
 /// A keystore that was read and parsed, and its password.
-struct Closed {
-    files: Pair,
+pub(super) struct Closed {
+    /// Its file, without ending.
+    pub(super) stem: String,
+    /// Its text.
+    pub(super) json: Zeroizing<Vec<u8>>,
+    pub(super) password: Password,
+    path: PathBuf,
+    /// The file that the password came from.
+    password_path: PathBuf,
     keystore: Keystore,
-    password: Password,
 }
 
 impl Closed {
-    fn read(files: Pair) -> Result<Self, LoadError> {
-        let io = |path: &Path, source| LoadError::Io { path: path.to_owned(), source };
-        let refused = |source| LoadError::Keystore { path: files.keystore.clone(), source };
-        let json = files::read(&files.keystore, keystore::MOST_BYTES).map_err(|error| match error {
+    fn read(
+        path: PathBuf,
+        stem: String,
+        password: Password,
+        password_path: PathBuf,
+    ) -> Result<Self, LoadError> {
+        let refused = |source| LoadError::Keystore { path: path.clone(), source };
+        let json = files::read(&path, keystore::MOST_BYTES).map_err(|error| match error {
             ReadError::TooLarge => refused(KeystoreError::TooLarge { limit_bytes: keystore::MOST_BYTES }),
-            ReadError::Io(source) => io(&files.keystore, source),
+            ReadError::Io(source) => LoadError::Io { path: path.clone(), source },
         })?;
         let keystore = Keystore::parse(&json).map_err(refused)?;
-
-        let not_a_password = || LoadError::NotAPassword { path: files.password.clone() };
-        let text = files::read(&files.password, MOST_PASSWORD_BYTES).map_err(|error| match error {
-            ReadError::TooLarge => not_a_password(),
-            ReadError::Io(source) => io(&files.password, source),
-        })?;
-        let password = Password::new(std::str::from_utf8(&text).map_err(|_| not_a_password())?);
-        Ok(Self { files, keystore, password })
+        Ok(Self { stem, json, password, path, password_path, keystore })
     }
 
-    fn open(self, owners: &Owners, own: Option<ShareIndex>) -> Result<LoadedShare, LoadError> {
-        let Pair { keystore: path, password } = self.files;
+    fn open(&self, owners: &Owners, own: Option<ShareIndex>) -> Result<LoadedShare, LoadError> {
+        let path = self.path.clone();
         let secret = match self.keystore.decrypt(&self.password) {
             Ok(secret) => secret,
-            Err(KeystoreError::WrongPassword) => return Err(LoadError::WrongPassword { path, password }),
+            Err(KeystoreError::WrongPassword) => {
+                return Err(LoadError::WrongPassword { path, password: self.password_path.clone() });
+            }
             Err(source) => return Err(LoadError::Keystore { path, source }),
         };
         let public_key = secret.public_key();
@@ -321,6 +355,24 @@ impl Closed {
             }
         }
     }
+}
+
+fn read_password(path: &Path) -> Result<Password, LoadError> {
+    let not_a_password = || LoadError::NotAPassword { path: path.to_owned() };
+    let text = files::read(path, MOST_PASSWORD_BYTES).map_err(|error| match error {
+        ReadError::TooLarge => not_a_password(),
+        ReadError::Io(source) => LoadError::Io { path: path.to_owned(), source },
+    })?;
+    Ok(Password::new(std::str::from_utf8(&text).map_err(|_| not_a_password())?))
+}
+
+fn read_sealed(path: &Path, key: &SealingKey) -> Result<BTreeMap<String, Password>, LoadError> {
+    let sealed = |source| LoadError::Sealed { path: path.to_owned(), source };
+    let file = files::read(path, seal::MOST_BYTES).map_err(|error| match error {
+        ReadError::TooLarge => sealed(SealError::Unknown),
+        ReadError::Io(source) => LoadError::Io { path: path.to_owned(), source },
+    })?;
+    seal::unseal(&file, key).map_err(sealed)
 }
 
 fn refuse_second_keys(loaded: &[LoadedShare]) -> Result<(), LoadError> {

@@ -88,7 +88,7 @@ impl<'a> Sheet<'a> {
     }
 }
 
-fn refuse_if_occupied(folder: &Path) -> Result<(), WriteError> {
+pub(super) fn refuse_if_occupied(folder: &Path) -> Result<(), WriteError> {
     let occupied = || WriteError::Occupied { path: folder.to_owned() };
     let failed = |source| WriteError::Io { path: folder.to_owned(), source };
     match std::fs::symlink_metadata(folder) {
@@ -101,7 +101,7 @@ fn refuse_if_occupied(folder: &Path) -> Result<(), WriteError> {
 }
 
 /// Gives the finished folder its name. Both steps fail where anything has appeared in the meantime.
-fn put_in_place(draft: &Path, folder: &Path) -> Result<(), WriteError> {
+pub(super) fn put_in_place(draft: &Path, folder: &Path) -> Result<(), WriteError> {
     let moved = match std::fs::remove_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => std::fs::rename(draft, folder),

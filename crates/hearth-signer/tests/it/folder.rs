@@ -4,9 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use hearth_crypto::{PublicKey, SecretKey};
-use hearth_signer::folder::{self, LoadError, LockedValidator, WriteError, load, load_keyring, write};
+use hearth_signer::folder::{
+    self, LoadError, LockedValidator, Passwords, Shelf, TransferError, WriteError, load, load_keyring,
+    transfer, write,
+};
 use hearth_signer::keystore::{Cost, KeystoreError, Password, encrypt};
-use hearth_signer::{FreeMessage, Progress};
+use hearth_signer::{FreeMessage, Progress, SealError, SealingKey};
 use hearth_types::{Epoch, ShareIndex, ValidatorPubkey};
 use tempfile::TempDir;
 
@@ -408,4 +411,84 @@ fn locked(path: &Path) -> Vec<LockedValidator> {
         public_shares: validator["public_shares"].as_array().unwrap().iter().map(public_key).collect(),
     };
     file["distributed_validators"].as_array().unwrap().iter().map(validator).collect()
+}
+
+/// The keystores of `from` under sealed passwords.
+fn sealed(from: &TempDir, key: &SealingKey) -> TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let to = place.path().join("keys");
+    let to = Shelf { folder: &to, passwords: Passwords::Sealed(key) };
+    let from = from.path().join("keys");
+    transfer(Shelf::from(&from), to, &lock(), index(2), &mut rng(9), |_| {}).unwrap();
+    place
+}
+
+fn sealing_key(seed: u64) -> SealingKey {
+    let place = tempfile::tempdir().unwrap();
+    SealingKey::load_or_create(&place.path().join("key"), b"here", &mut rng(seed)).unwrap()
+}
+
+#[test]
+fn passwords_move_into_a_sealed_file_and_back_while_the_keystores_stay_the_same() {
+    let (original, key) = (written(), sealing_key(1));
+    let place = sealed(&original, &key);
+    let folder = place.path().join("keys");
+    let keystores = ["keystore-insecure-0.json", "keystore-insecure-1.json", "keystore-insecure-2.json"];
+    assert_eq!(names(&folder), [keystores.as_slice(), &["passwords.sealed"]].concat());
+    assert!(folder::is_sealed(&folder) && !folder::is_sealed(&original.path().join("keys")));
+    let shelf = Shelf { folder: &folder, passwords: Passwords::Sealed(&key) };
+    assert!(load_keyring(shelf, &lock(), index(2), |_| {}).is_ok());
+
+    let back = place.path().join("back");
+    transfer(shelf, Shelf::from(&back), &lock(), index(2), &mut rng(10), |_| {}).unwrap();
+    for name in names(&back) {
+        let first = fs::read(original.path().join("keys").join(&name)).unwrap();
+        assert_eq!(fs::read(back.join(&name)).unwrap(), first, "{name}");
+    }
+    assert_eq!(names(&back).len(), 6);
+    #[cfg(unix)]
+    for (path, mode) in [(back.clone(), 0o700), (back.join("keystore-insecure-0.txt"), 0o600)] {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_sealed_folder_opens_with_its_key_only_and_wants_no_text_files_beside() {
+    let (original, key) = (written(), sealing_key(1));
+    let place = sealed(&original, &key);
+    let folder = place.path().join("keys");
+    let opened = |key: &SealingKey| {
+        let shelf = Shelf { folder: &folder, passwords: Passwords::Sealed(key) };
+        load_keyring(shelf, &lock(), index(2), |_| {}).map(drop)
+    };
+    let elsewhere = opened(&sealing_key(2)).unwrap_err();
+    assert!(matches!(&elsewhere, LoadError::Sealed { source: SealError::OtherKey, .. }), "{elsewhere}");
+    assert!(elsewhere.to_string().contains("passwords.sealed"), "{elsewhere}");
+    let beside = load_keyring(&folder, &lock(), index(2), |_| {}).map(drop).unwrap_err();
+    assert!(matches!(beside, LoadError::MissingPassword { .. }), "{beside}");
+
+    fs::write(folder.join("keystore-insecure-0.txt"), "left over").unwrap();
+    assert!(matches!(opened(&key), Err(LoadError::ExtraFile { .. })));
+    fs::remove_file(folder.join("keystore-insecure-0.txt")).unwrap();
+    fs::remove_file(folder.join("passwords.sealed")).unwrap();
+    assert!(matches!(opened(&key), Err(LoadError::Io { .. })));
+}
+
+#[test]
+fn what_does_not_open_or_has_no_room_is_not_copied() {
+    let key = sealing_key(1);
+    let (broken, place) = (written(), tempfile::tempdir().unwrap());
+    fs::write(broken.path().join("keys/keystore-insecure-1.txt"), "other").unwrap();
+    let (from, to) = (broken.path().join("keys"), place.path().join("keys"));
+    let shelf = Shelf { folder: &to, passwords: Passwords::Sealed(&key) };
+    let copied = |from: &Path| transfer(Shelf::from(from), shelf, &lock(), index(2), &mut rng(3), |_| {});
+    assert!(matches!(copied(&from), Err(TransferError::Load(LoadError::WrongPassword { .. }))));
+    assert_eq!(names(place.path()), [""; 0], "nothing is left of it");
+
+    fs::create_dir(&to).unwrap();
+    fs::write(to.join("mine"), "").unwrap();
+    let occupied = copied(&written().path().join("keys"));
+    assert!(matches!(occupied, Err(TransferError::Write(WriteError::Occupied { .. }))), "{occupied:?}");
+    assert_eq!(names(&to), ["mine"]);
 }

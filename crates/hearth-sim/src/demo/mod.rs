@@ -11,7 +11,7 @@ mod view;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hearth_node::{CreateError, Creation, Keys, create_cluster};
+use hearth_node::offline::{CreateError, Creation, Keys, create_cluster};
 use hearth_types::{
     ChainSpec, Epoch, ForkName, ForkSchedule, ForkVersion, InvalidSpec, Root, ScheduledFork, Slot, UnixMillis,
 };

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use hearth_crypto::SecretKey;
 use hearth_signer::keystore::{Keystore, KeystoreError, Password};
+use rayon::prelude::*;
 use thiserror::Error;
 
 /// Folders below the given one that are looked into.
@@ -40,6 +42,20 @@ pub enum KeysError {
         /// What is wrong with it.
         source: KeystoreError,
     },
+    /// Keys and addresses cannot be matched by number.
+    #[error(
+        "{} is missing: with an address for each validator, the {keystores} keystores must be named keystore-0.json to \
+         keystore-{}.json, in the order of the addresses", path.display(), keystores.saturating_sub(1)
+    )]
+    NotNumbered {
+        /// The keystore that should be there.
+        path: PathBuf,
+        /// Keystores that there are.
+        keystores: usize,
+    },
+    /// The caller said no to going on.
+    #[error("stopped")]
+    Interrupted,
     /// No password in the folder opens a keystore.
     #[error("no password in {} opens {}", folder.display(), path.display())]
     NoPassword {
@@ -50,36 +66,84 @@ pub enum KeysError {
     },
 }
 
-/// Opens every keystore below `folder`, in the order of their paths: the password of the same name first, then any other.
+/// Which keystores are meant, and in which order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyOrder {
+    /// Every keystore in the folder and below it, in the order of their paths.
+    Any,
+    /// `keystore-0.json`, `keystore-1.json`, … in the folder itself, without gaps: where each key has an address of its own.
+    Numbered,
+}
+
+/// Opens keystores: with the password of the same name first, then with any other in the folder. Uses all cores.
 ///
+/// `progress` hears how many of how many are open, and says whether to go on.
 /// Source: `obol-cluster.md` 7, "Split existing keys".
-pub fn read_keys(folder: &Path) -> Result<Vec<SecretKey>, KeysError> {
+pub fn read_keys(
+    folder: &Path,
+    order: KeyOrder,
+    progress: &mut (dyn FnMut(u64, u64) -> bool + Send),
+) -> Result<Vec<SecretKey>, KeysError> {
     let mut files = Vec::new();
-    collect(folder, DEPTH, &mut files)?;
+    collect(folder, if order == KeyOrder::Any { DEPTH } else { 0 }, &mut files)?;
     if files.len() > MOST_FILES {
         return Err(KeysError::TooMany(folder.to_owned()));
     }
     files.sort();
-    let ends = |path: &&PathBuf, ending| path.extension().is_some_and(|extension| extension == ending);
     let passwords: Vec<(PathBuf, Password)> = files
         .iter()
-        .filter(|path| ends(path, "txt"))
+        .filter(|path| has_ending(path, "txt"))
         .map(|path| Ok((path.clone(), Password::new(&read(path)?))))
         .collect::<Result<_, KeysError>>()?;
-    let mut keys = Vec::new();
-    for path in files.iter().filter(|path| ends(path, "json")) {
-        let keystore = match Keystore::parse(read(path)?.as_bytes()) {
-            Ok(keystore) => keystore,
+    let keystores = match order {
+        KeyOrder::Any => any(&files)?,
+        KeyOrder::Numbered => numbered(folder, &files)?,
+    };
+    if keystores.is_empty() {
+        return Err(KeysError::None(folder.to_owned()));
+    }
+    let (total, heard) = (keystores.len() as u64, Mutex::new((0, progress)));
+    let open_one = |(path, keystore): &(PathBuf, Keystore)| {
+        let key = open(folder, path, keystore, &passwords)?;
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.0 += 1;
+        let done = heard.0;
+        if (heard.1)(done, total) { Ok(key) } else { Err(KeysError::Interrupted) }
+    };
+    keystores.par_iter().map(open_one).collect()
+}
+
+fn any(files: &[PathBuf]) -> Result<Vec<(PathBuf, Keystore)>, KeysError> {
+    let mut keystores = Vec::new();
+    for path in files.iter().filter(|path| has_ending(path, "json")) {
+        match Keystore::parse(read(path)?.as_bytes()) {
+            Ok(keystore) => keystores.push((path.clone(), keystore)),
             // What calls itself a keystore must be one: a validator left out in silence would stop attesting.
             Err(source) if is_named_keystore(path) => {
                 return Err(KeysError::Keystore { path: path.clone(), source });
             }
             // Other JSON may lie around: deposit data, a lock.
-            Err(_) => continue,
-        };
-        keys.push(open(folder, path, &keystore, &passwords)?);
+            Err(_) => {}
+        }
     }
-    if keys.is_empty() { Err(KeysError::None(folder.to_owned())) } else { Ok(keys) }
+    Ok(keystores)
+}
+
+fn numbered(folder: &Path, files: &[PathBuf]) -> Result<Vec<(PathBuf, Keystore)>, KeysError> {
+    let named = files.iter().filter(|path| has_ending(path, "json") && is_named_keystore(path)).count();
+    let numbered = |number| {
+        let path = folder.join(format!("keystore-{number}.json"));
+        if !path.is_file() {
+            return Err(KeysError::NotNumbered { path, keystores: named });
+        }
+        let keystore = Keystore::parse(read(&path)?.as_bytes());
+        keystore.map(|keystore| (path.clone(), keystore)).map_err(|source| KeysError::Keystore { path, source })
+    };
+    (0..named).map(numbered).collect()
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == ending)
 }
 
 fn is_named_keystore(path: &Path) -> bool {
@@ -152,7 +216,7 @@ mod tests {
         fs::write(home.path().join("keystore-0.txt"), "one\n").unwrap();
         fs::write(home.path().join("passwords.txt"), "two").unwrap();
         fs::write(home.path().join("deposit-data.json"), "[]").unwrap();
-        let keys = read_keys(home.path()).unwrap();
+        let keys = read_keys(home.path(), KeyOrder::Any, &mut |_, _| true).unwrap();
         let public: Vec<_> = keys.iter().map(SecretKey::public_key).collect();
         assert_eq!(public, [first.public_key(), second.public_key()]);
     }
@@ -160,15 +224,43 @@ mod tests {
     #[test]
     fn a_folder_without_keys_and_a_key_without_password_are_named() {
         let home = tempfile::tempdir().unwrap();
-        assert!(matches!(read_keys(home.path()), Err(KeysError::None(_))));
-        assert!(matches!(read_keys(&home.path().join("absent")), Err(KeysError::Unreadable { .. })));
+        let any = |folder: &Path| read_keys(folder, KeyOrder::Any, &mut |_, _| true);
+        assert!(matches!(any(home.path()), Err(KeysError::None(_))));
+        assert!(matches!(any(&home.path().join("absent")), Err(KeysError::Unreadable { .. })));
         put(home.path(), "keystore-0.json", &SecretKey::generate(&mut rand::rng()), &Password::new("one"));
         fs::write(home.path().join("keystore-0.txt"), "other").unwrap();
-        assert!(matches!(read_keys(home.path()), Err(KeysError::NoPassword { .. })));
+        assert!(matches!(any(home.path()), Err(KeysError::NoPassword { .. })));
         fs::write(home.path().join("keystore-0.json"), "{").unwrap();
         assert!(
-            matches!(read_keys(home.path()), Err(KeysError::Keystore { .. })),
+            matches!(any(home.path()), Err(KeysError::Keystore { .. })),
             "a damaged one is not passed over"
         );
+    }
+
+    #[test]
+    fn keys_that_belong_to_addresses_come_in_the_order_of_their_numbers() {
+        let home = tempfile::tempdir().unwrap();
+        let keys: Vec<_> = (0..12).map(|_| SecretKey::generate(&mut rand::rng())).collect();
+        for (number, key) in keys.iter().enumerate() {
+            put(home.path(), &format!("keystore-{number}.json"), key, &Password::new("all"));
+        }
+        fs::write(home.path().join("all.txt"), "all").unwrap();
+        let in_order = || read_keys(home.path(), KeyOrder::Numbered, &mut |_, _| true);
+        let public = |keys: &[SecretKey]| keys.iter().map(SecretKey::public_key).collect::<Vec<_>>();
+        assert_eq!(public(&in_order().unwrap()), public(&keys), "ten comes after nine");
+
+        fs::rename(home.path().join("keystore-3.json"), home.path().join("keystore-30.json")).unwrap();
+        let gap = in_order().unwrap_err();
+        assert!(matches!(&gap, KeysError::NotNumbered { keystores: 12, .. }), "{gap}");
+        assert!(gap.to_string().contains("keystore-3.json is missing"), "{gap}");
+    }
+
+    #[test]
+    fn opening_can_be_stopped() {
+        let home = tempfile::tempdir().unwrap();
+        put(home.path(), "keystore-0.json", &SecretKey::generate(&mut rand::rng()), &Password::new("one"));
+        fs::write(home.path().join("keystore-0.txt"), "one").unwrap();
+        let stopped = read_keys(home.path(), KeyOrder::Any, &mut |_, _| false);
+        assert!(matches!(stopped, Err(KeysError::Interrupted)));
     }
 }

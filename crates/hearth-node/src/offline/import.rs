@@ -1,0 +1,234 @@
+//! A folder of Charon becomes one of Hearth: everything checked, the passwords sealed, nothing taken away.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hearth_obol::cluster::{Claimant, KEY_LOCK_FILE, UsableLock};
+use hearth_signer::Progress;
+use hearth_signer::folder::{FOLDER_NAME, Passwords, Shelf, TransferError, is_sealed, transfer};
+use hearth_signer::identity::{self, IdentityError};
+use hearth_slashing::{
+    Form, ImportOptions, Interchange, InterchangeError, OpenError, SigningHistory, SlashingDb,
+};
+use hearth_types::{LockHash, OperatorIndex, ValidatorPubkey};
+use thiserror::Error;
+
+use super::check::{ClusterFileError, Scrutiny};
+use super::deposits::{self, DepositsError};
+use super::draft::{Draft, Unwritable, put};
+use crate::folder::{DataFolder, FolderError};
+use crate::installation::{Installation, InstallationError};
+use crate::key_guard::{KeyGuardError, refuse_if_used};
+use crate::seat::{SeatError, locked_validators, seat_of};
+use crate::settings::{self, Testnet};
+
+/// A folder that was taken over.
+#[derive(Debug)]
+pub struct Imported {
+    /// The cluster.
+    pub lock_hash: LockHash,
+    /// Its name; may be empty.
+    pub name: String,
+    /// Which operator this is.
+    pub operator: OperatorIndex,
+    /// How many operators there are.
+    pub operators: usize,
+    /// Validators, each with a key share.
+    pub validators: usize,
+    /// Validators whose history of signatures was taken over; `None` if no history was given.
+    pub histories: Option<usize>,
+    /// What the owner should know.
+    pub warnings: Vec<String>,
+}
+
+/// A folder that was not taken over. Nothing of it is left in the new place.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// Something is there already.
+    #[error("{} is not empty and was left alone; choose another folder", .0.display())]
+    Occupied(PathBuf),
+    /// The identity cannot be loaded.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The cluster lock cannot be used.
+    #[error(transparent)]
+    Lock(#[from] ClusterFileError),
+    /// The folder is not that of an operator of the cluster.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    /// Charon, or another node, runs on the folder.
+    #[error("stop it first, for good: {0}")]
+    Running(#[from] KeyGuardError),
+    /// The folder is one of Hearth's already.
+    #[error("{} is a folder of Hearth already, with sealed passwords; use it as it is (hearth run --data-dir)", .0.display())]
+    Ours(PathBuf),
+    /// The key shares cannot be used.
+    #[error(transparent)]
+    Keys(#[from] TransferError),
+    /// The passwords cannot be sealed.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A deposit file would lose money, or is another cluster's.
+    #[error("{0}. Move the file away and import again")]
+    Deposits(#[from] DepositsError),
+    /// The history is not one.
+    #[error("{}: {source}", path.display())]
+    History {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: InterchangeError,
+    },
+    /// The history says nothing about these validators.
+    #[error(
+        "{} tells of no validator of this cluster, neither by its key nor by this operator's share of it; is it the \
+         right file?", .0.display()
+    )]
+    StrangeHistory(PathBuf),
+    /// The history could not be recorded.
+    #[error(transparent)]
+    Record(#[from] OpenError),
+    /// The history was refused.
+    #[error(transparent)]
+    Refused(#[from] hearth_slashing::ImportError),
+    /// The new folder cannot be locked.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The caller said no to going on.
+    #[error("stopped; nothing was written")]
+    Interrupted,
+    /// A file could not be written.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+}
+
+/// Makes `to`, a folder that `hearth run` starts from, out of `from`, one that Charon starts from. `from` stays as it is.
+///
+/// `history` is an EIP-3076 file of the validator client that signed until now. `progress` hears how many key shares of how
+/// many were opened, and says whether to go on. Blocks for about 0.06 s of one core a key share, and must not be called from a task of an async
+/// runtime.
+pub fn import_charon(
+    from: &Path,
+    to: &Path,
+    history: Option<&Path>,
+    scrutiny: &Scrutiny,
+    installation: &Installation,
+    progress: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<Imported, ImportError> {
+    if super::draft::refuse_occupied(to).is_err() {
+        return Err(ImportError::Occupied(to.to_owned()));
+    }
+    let keys = from.join(FOLDER_NAME);
+    if is_sealed(&keys) {
+        return Err(ImportError::Ours(from.to_owned()));
+    }
+    let identity = identity::load(&from.join(identity::FILE_NAME))?;
+    let (lock, mut warnings) = scrutiny.usable_lock(&from.join("cluster-lock.json"))?;
+    let me = seat_of(&identity, &lock, &from.join(identity::FILE_NAME))?;
+    let claimant = Claimant { cluster: Some(lock.lock_hash()), machine: None };
+    refuse_if_used(&from.join(KEY_LOCK_FILE), &claimant)?;
+
+    let draft = Draft::beside(to)?;
+    let folder = draft.folder("folder")?;
+    let network = scrutiny.networks().by_fork_version(lock.fork_version()).cloned();
+    let groups: BTreeSet<[u8; 48]> = lock.validators().iter().map(|keys| keys.group.to_bytes()).collect();
+    if let Some(network) = &network {
+        for path in deposits::list(from)? {
+            let sheet = deposits::read(&path, network, |key| groups.contains(key))?;
+            put(&folder.join(sheet.name), &sheet.content, 0o444)?;
+        }
+    }
+    identity::store(&folder.join(identity::FILE_NAME), &identity, &mut rand::rng())?;
+    for (name, mode) in [("cluster-lock.json", 0o400), (KEY_LOCK_FILE, 0o600)] {
+        let path = from.join(name);
+        // The lock was just read. The other file carries its waiting time over, if there is one.
+        match fs::read(&path) {
+            Ok(content) => put(&folder.join(name), &content, mode)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(ImportError::Unreadable { path, source }),
+        }
+    }
+    if let Some(testnet) = network.as_ref().and_then(Testnet::of) {
+        put(&folder.join(settings::FILE_NAME), testnet.to_toml().as_bytes(), 0o600)?;
+    }
+
+    let sealing_key = installation.sealing_key()?;
+    let shelf = Shelf { folder: &folder.join(FOLDER_NAME), passwords: Passwords::Sealed(&sealing_key) };
+    let mut go_on = true;
+    let opened = |keys: Progress| go_on &= progress(keys.done as u64, keys.total as u64);
+    transfer(Shelf::from(&keys), shelf, &locked_validators(&lock), me.share(), &mut rand::rng(), opened)?;
+    if !go_on {
+        return Err(ImportError::Interrupted);
+    }
+
+    let histories = match history {
+        Some(path) => Some(record(path, &folder, &lock, me, &mut warnings)?),
+        None => None,
+    };
+    draft.publish(&[(folder, to.to_owned())])?;
+    Ok(Imported {
+        lock_hash: lock.lock_hash(),
+        name: lock.name().to_owned(),
+        operator: me,
+        operators: lock.operators().len(),
+        validators: lock.validators().len(),
+        histories,
+        warnings,
+    })
+}
+
+/// Records what the validator client signed until now, under the validators' own keys. Returns for how many.
+fn record(
+    path: &Path,
+    folder: &Path,
+    lock: &UsableLock,
+    me: OperatorIndex,
+    warnings: &mut Vec<String>,
+) -> Result<usize, ImportError> {
+    let file =
+        fs::File::open(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
+    let read = Interchange::read(std::io::BufReader::new(file));
+    let mut interchange = read.map_err(|source| ImportError::History { path: path.to_owned(), source })?;
+    interchange.data = by_group_key(interchange.data, lock, me);
+    let found = interchange.to_minimal().data.len();
+    if found == 0 {
+        return Err(ImportError::StrangeHistory(path.to_owned()));
+    }
+    let silent = lock.validators().len() - found;
+    if silent > 0 {
+        warnings.push(format!("{} tells nothing of {silent} of this cluster's validators", path.display()));
+    }
+    let node = DataFolder::open(folder)?;
+    let mut record = SlashingDb::open(&node.slashing(), interchange.metadata.genesis_validators_root)?;
+    // Minimal: what the file does not mention must not be signed either, because clients prune.
+    let summary = record.import(&interchange, ImportOptions { form: Form::Minimal, implausible_from: None })?;
+    let slashable = summary.validators.values().filter(|history| history.slashable > 0).count();
+    if slashable > 0 {
+        warnings.push(format!(
+            "the history of {slashable} validators holds signatures that could get them slashed"
+        ));
+    }
+    Ok(found)
+}
+
+/// A validator client beside Charon knows each validator by its share's key. Histories of strangers are left out.
+fn by_group_key(data: Vec<SigningHistory>, lock: &UsableLock, me: OperatorIndex) -> Vec<SigningHistory> {
+    let shares: BTreeMap<[u8; 48], ValidatorPubkey> = lock.share_keys(me);
+    let groups: Vec<ValidatorPubkey> =
+        lock.validators().iter().map(|keys| ValidatorPubkey::new(keys.group.to_bytes())).collect();
+    let ours = |history: SigningHistory| {
+        let group = shares.get(history.pubkey.as_bytes()).copied();
+        let pubkey = group.or_else(|| groups.contains(&history.pubkey).then_some(history.pubkey))?;
+        Some(SigningHistory { pubkey, ..history })
+    };
+    data.into_iter().filter_map(ours).collect()
+}
