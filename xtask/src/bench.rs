@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::steps::{cargo, say};
 
 /// Packages with benchmarks.
-const PACKAGES: &[&str] = &["hearth-crypto", "hearth-qbft", "hearth-slashing"];
+const PACKAGES: &[&str] = &["hearth-crypto", "hearth-qbft", "hearth-slashing", "hearth-obol"];
 
 /// What the design holds possible on one core, in microseconds, by path. Source: docs/benchmarks.md.
 const LIMITS: &[(&str, f64)] = &[
@@ -37,6 +37,9 @@ const LIMITS: &[(&str, f64)] = &[
     ("slashing/check_and_record_after_a_year/100", 1_100.0),
     ("slashing/check_and_record_after_a_year/1000", 4_000.0),
     ("slashing/check_and_record_after_a_year/3000", 20_000.0),
+    ("obol/deal_1000_validators_to_4", 1_000_000.0),
+    ("obol/verify_1000_validators_of_4", 1_000_000.0),
+    ("obol/recombine_1000_keys", 1_000_000.0),
 ];
 
 /// One measured median.

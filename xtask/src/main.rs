@@ -85,10 +85,12 @@ fn perform(task: Task) -> Result<()> {
         Task::Devnet { forks, beacon_node, keys } => {
             prepare::check(prepare::Need::Everything)?;
             let mut runner = Runner::new(2);
-            runner.step("Building hearth", cargo(["build", "--package", "hearth-cli"]))?;
-            let mut command =
-                cargo(["test", "--package", "hearth-tests", "--test", "devnet", "--", "--nocapture"]);
+            // Both of the whole workspace, so that nothing is built a second time with other features.
+            let build = ["build", "--workspace", "--bin", "hearth", "--test", "devnet"];
+            runner.step("Building hearth", cargo(build))?;
+            let mut command = cargo(["test", "--workspace", "--test", "devnet", "--", "--nocapture"]);
             command.env("HEARTH_DEVNET_FORKS", forks.join(",")).env("HEARTH_DEVNET_REQUIRED", "1");
+            command.env("HEARTH_PROGRAM", steps::sibling("hearth")?);
             if let (Some(url), Some(keys)) = (beacon_node, keys) {
                 let keys = std::fs::canonicalize(&keys).with_context(|| format!("--keys {keys}"))?;
                 command.env("HEARTH_DEVNET_BEACON_NODE", url).env("HEARTH_DEVNET_KEYS", keys);

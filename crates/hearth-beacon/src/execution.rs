@@ -99,9 +99,9 @@ impl ExecutionClient {
 }
 
 /// Whether an error means that the contract refused, not that the client could not ask it. Code 3 is that of the
-/// specification; others say so in words.
+/// specification, -32015 that of older clients; others say so in words.
 fn is_revert(code: i64, message: &str) -> bool {
-    code == 3 || message.to_ascii_lowercase().contains("revert")
+    matches!(code, 3 | -32_015) || message.to_ascii_lowercase().contains("revert")
 }
 
 #[derive(Deserialize)]

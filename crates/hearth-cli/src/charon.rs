@@ -62,14 +62,14 @@ pub(crate) struct ExportArguments {
 pub(crate) fn import(command: ImportCommand) -> anyhow::Result<ExitCode> {
     let ImportCommand::Charon(arguments) = command;
     let ImportArguments { folder, data_dir, slashing_protection, scrutiny } = *arguments;
-    let (scrutiny, installation) = (scrutiny.for_folder(&folder)?, installation());
+    let (scrutiny, installation) = (scrutiny.for_foreign(&folder), installation());
     let history = slashing_protection.as_deref();
     let imported = work("Opening the key shares", |progress| {
         import_charon(&folder, &data_dir, history, &scrutiny, &installation, progress)
             .map_err(anyhow::Error::from)
     })??;
     let Imported { name, operator, operators, validators, histories, warnings, lock_hash } = imported;
-    let named = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+    let named = if name.is_empty() { String::new() } else { format!(" \"{}\"", say::plain(&name)) };
     say::line(format!(
         "This computer is now {operator} of {operators} in the cluster{named}, with {}.\n\n  {}\n  lock hash {lock_hash}\n",
         say::counted(validators, "validator"),
@@ -95,7 +95,7 @@ pub(crate) fn import(command: ImportCommand) -> anyhow::Result<ExitCode> {
 pub(crate) fn export(command: ExportCommand) -> anyhow::Result<ExitCode> {
     let ExportCommand::Charon(arguments) = command;
     let ExportArguments { folder, data_dir, yes, scrutiny } = *arguments;
-    let (scrutiny, installation) = (scrutiny.for_folder(&data_dir)?, installation());
+    let (scrutiny, installation) = (scrutiny.for_own(&data_dir)?, installation());
     if !yes {
         confirm(&format!(
             "{} will hold your key shares with their passwords in plain text: whoever reads it can sign in your place.\n\

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // A node's folder describes the network of its cluster where that is not a public one.
     let nodes = std::fs::read_dir(&arguments.cluster_dir).into_iter().flatten().flatten();
     let described = nodes.map(|node| node.path()).find(|path| path.join("settings.toml").is_file());
-    let scrutiny = arguments.scrutiny.for_folder(described.as_deref().unwrap_or(&arguments.cluster_dir))?;
+    let scrutiny = arguments.scrutiny.for_foreign(described.as_deref().unwrap_or(&arguments.cluster_dir));
     let combination = Combination {
         cluster: arguments.cluster_dir,
         output: arguments.output_dir,

@@ -45,9 +45,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     events: bool,
     /// Keep charon-enr-private-key.lock, which tells other programs, and other computers that share the folder, that this
-    /// node uses its key; and refuse to start where it says that another does.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
-    private_key_file_lock: bool,
+    /// node uses its key; and refuse to start where it says that another does. On unless =false is given.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    private_key_file_lock: Option<bool>,
     #[command(flatten)]
     scrutiny: ScrutinyArguments,
     #[command(flatten)]
@@ -93,11 +93,11 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
     for peer in &arguments.peers {
         settings.add_peer(peer)?;
     }
-    let scrutiny = arguments.scrutiny.for_folder(&arguments.data_dir)?;
+    let scrutiny = arguments.scrutiny.for_own(&arguments.data_dir)?;
     settings.testnet = scrutiny.testnet;
     settings.execution_client = scrutiny.execution_client;
     settings.no_verify |= scrutiny.no_verify;
-    settings.private_key_file_lock &= arguments.private_key_file_lock;
+    settings.private_key_file_lock = arguments.private_key_file_lock.unwrap_or(settings.private_key_file_lock);
     settings.metrics = arguments.monitoring_address.or(settings.metrics);
     if let Some(nickname) = &arguments.nickname {
         settings.nickname.clone_from(nickname);

@@ -20,6 +20,12 @@ pub(crate) fn warnings(warnings: &[String]) {
     }
 }
 
+/// A foreign text as a terminal may show it: nothing moves the cursor, and nothing turns the direction of reading.
+pub(crate) fn plain(text: &str) -> String {
+    let tricks = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if tricks(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// A number of things: "one validator", "3 validators".
 pub(crate) fn counted(number: usize, thing: &str) -> String {
     match number {
@@ -39,4 +45,14 @@ pub(crate) fn error(error: &anyhow::Error) {
         }
     }
     aside(format!("hearth: {}", causes.join("\n  because: ")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_play_tricks_on_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\n\u{202e}c"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c");
+    }
 }

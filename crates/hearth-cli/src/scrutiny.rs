@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use clap::Args;
-use hearth_node::Settings;
 use hearth_node::offline::Scrutiny;
+use hearth_node::{Networks, Settings};
 
 use crate::testnet::TestnetArguments;
 
@@ -41,13 +41,27 @@ pub(crate) struct ScrutinyArguments {
 }
 
 impl ScrutinyArguments {
-    /// The checks for files in `folder`, whose settings describe the network where that is not a public one.
-    pub(crate) fn for_folder(&self, folder: &Path) -> anyhow::Result<Scrutiny> {
+    /// The checks for a node's own folder, whose settings describe what the command line does not.
+    pub(crate) fn for_own(&self, folder: &Path) -> anyhow::Result<Scrutiny> {
         let settings = Settings::load(folder)?;
+        let given = self.for_foreign(folder);
         Ok(Scrutiny {
             testnet: self.testnet.described().or(settings.testnet),
-            execution_client: self.execution.url().or(settings.execution_client),
-            no_verify: self.no_verify,
+            execution_client: given.execution_client.or(settings.execution_client),
+            ..given
         })
+    }
+
+    /// The checks for files in a folder that may come from somebody else: its settings may describe a network that nobody
+    /// knows, and nothing more.
+    pub(crate) fn for_foreign(&self, folder: &Path) -> Scrutiny {
+        let known = Networks::known();
+        let described = Settings::load(folder).ok().and_then(|settings| settings.testnet);
+        let described = described.filter(|testnet| known.by_fork_version(testnet.fork_version).is_none());
+        Scrutiny {
+            testnet: self.testnet.described().or(described),
+            execution_client: self.execution.url(),
+            no_verify: self.no_verify,
+        }
     }
 }

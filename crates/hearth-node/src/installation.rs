@@ -61,8 +61,12 @@ impl Installation {
     pub fn at(folder: PathBuf) -> Self {
         // Where the system has no such number, the secret in the folder has to do.
         let numbers = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
-        let computer = numbers.iter().find_map(|path| std::fs::read(path).ok()).unwrap_or_default();
-        Self { folder, computer: computer.trim_ascii().to_vec() }
+        let told = |path: &&str| {
+            let number = std::fs::read(path).ok()?.trim_ascii().to_vec();
+            // What systems have before their first start.
+            (!number.is_empty() && number != b"uninitialized").then_some(number)
+        };
+        Self { folder, computer: numbers.iter().find_map(told).unwrap_or_default() }
     }
 
     /// What seals passwords here; made if there is none.
@@ -81,7 +85,10 @@ impl Installation {
     /// Tells this computer from others without saying which it is; `None` where nothing can be found or kept that does.
     pub(crate) fn computer_mark(&self) -> Option<String> {
         let told = if self.computer.is_empty() { self.own_number()? } else { self.computer.clone() };
-        let hash = Sha256::new().chain_update(b"hearth computer 1\n").chain_update(told).finalize();
+        // Copies of a machine may share all numbers but this one. A restart takes longer than anybody waits for a mark.
+        let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let hash =
+            Sha256::new().chain_update(b"hearth computer 1\n").chain_update(told).chain_update(boot).finalize();
         Some(hex::encode(hash.get(..8)?))
     }
 

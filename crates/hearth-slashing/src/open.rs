@@ -49,7 +49,10 @@ impl SlashingDb {
     /// Errors: as [`SlashingDb::open`].
     pub fn open_existing(path: &Path) -> Result<Option<Self>, OpenError> {
         // A look only: not even a lock file is left where there is nothing.
-        if path.exists() { Self::open_for(path, None) } else { Ok(None) }
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            _ => Self::open_for(path, None),
+        }
     }
 
     fn open_for(path: &Path, chain: Option<Root>) -> Result<Option<Self>, OpenError> {

@@ -42,6 +42,7 @@ async fn a_contract_that_reverts_answers_nothing_and_other_errors_are_errors() {
         ("nobody is there", result(&json!("0x")), Some(vec![])),
         ("revert", error(3, "execution reverted: GS026"), Some(vec![])),
         ("revert, in words", error(-32_000, "VM Exception: revert"), Some(vec![])),
+        ("revert, of an older client", error(-32_015, "VM execution error."), Some(vec![])),
         ("no such method", error(-32_601, "the method eth_call does not exist"), None),
         ("over its limit", error(-32_005, "rate limit"), None),
         ("no hex", result(&json!("1626ba7e")), None),

@@ -9,6 +9,9 @@ use hearth_node::{Network, Networks, Testnet};
 
 use crate::testnet::TestnetArguments;
 
+/// What most blocks have room for.
+const USUAL_GAS_LIMIT: u64 = 60_000_000;
+
 /// Options that describe a cluster.
 #[derive(Args)]
 pub(super) struct WishArguments {
@@ -35,9 +38,9 @@ pub(super) struct WishArguments {
     /// Validators whose rewards compound (0x02 withdrawal credentials).
     #[arg(long)]
     compounding: bool,
-    /// Gas limit that the validators ask builders for.
-    #[arg(long, default_value_t = 60_000_000)]
-    target_gas_limit: u64,
+    /// Gas limit that the validators ask builders for. Unless given: 60000000.
+    #[arg(long)]
+    target_gas_limit: Option<u64>,
     /// How the operators agree: qbft, which is also what an empty text means.
     #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
     consensus_protocol: String,
@@ -69,10 +72,11 @@ impl WishArguments {
             withdrawal_addresses: needed(&self.withdrawal_addresses, "--withdrawal-addresses")?,
             fee_recipients: needed(&self.fee_recipient_addresses, "--fee-recipient-addresses")?,
             name: self.name,
-            threshold: self.threshold,
+            // Zero is how other tools ask for the usual one.
+            threshold: self.threshold.filter(|threshold| *threshold > 0),
             deposit_amounts_eth: self.deposit_amounts,
             compounding: self.compounding,
-            gas_limit: self.target_gas_limit,
+            gas_limit: self.target_gas_limit.unwrap_or(USUAL_GAS_LIMIT),
             consensus_protocol: self.consensus_protocol,
             dkg_algorithm,
         })
@@ -98,6 +102,7 @@ impl WishArguments {
             (!self.fee_recipient_addresses.is_empty(), "--fee-recipient-addresses"),
             (!self.deposit_amounts.is_empty(), "--deposit-amounts"),
             (self.compounding, "--compounding"),
+            (self.target_gas_limit.is_some(), "--target-gas-limit"),
             (!self.consensus_protocol.is_empty(), "--consensus-protocol"),
         ]
         .into_iter()

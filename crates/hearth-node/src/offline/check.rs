@@ -1,6 +1,5 @@
 //! Everything that can be checked about a cluster file: for people, and before a program acts on it.
 
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -202,13 +201,13 @@ pub fn verify_folder(folder: &Path, scrutiny: &Scrutiny) -> Result<Vec<FileCheck
     let Some(network) = scrutiny.networks().by_fork_version(lock.fork_version()).cloned() else {
         return Ok(checks);
     };
-    let groups: BTreeSet<[u8; 48]> = lock.validators().iter().map(|keys| keys.group.to_bytes()).collect();
-    let read = |path: PathBuf| deposits::read(&path, &network, |key| groups.contains(key));
+    let credentials = deposits::credentials(&lock);
+    let read = |path: PathBuf| deposits::read(&path, &network, &credentials);
     let sheets = deposits::list(folder)
         .map_or_else(|error| vec![Err(error)], |files| files.into_iter().map(read).collect());
     checks.extend(sheets.into_iter().map(|sheet| match sheet {
         Ok(sheet) => FileCheck::passed(format!(
-            "{}: {} deposit{}, signed by the validators",
+            "{}: {} deposit{}, signed by the validators, to the withdrawal addresses of the plan",
             sheet.name,
             sheet.deposits,
             if sheet.deposits == 1 { "" } else { "s" }

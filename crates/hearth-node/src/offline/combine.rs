@@ -95,6 +95,9 @@ pub enum CombineError {
     /// There are keystores already.
     #[error("{} is not empty and was left alone; choose another folder, or replace the keystores in it with --force", .0.display())]
     Occupied(PathBuf),
+    /// The output is where a node has its key shares.
+    #[error("{} holds the key shares of a node (cluster-lock.json is beside it); choose another folder", .0.display())]
+    Shares(PathBuf),
     /// The caller said no to going on.
     #[error("stopped; nothing was written")]
     Interrupted,
@@ -115,6 +118,9 @@ pub fn combine(
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Combined, CombineError> {
     let Combination { cluster, output, force, scrutiny } = combination;
+    if output.parent().is_some_and(|above| above.join("cluster-lock.json").exists()) {
+        return Err(CombineError::Shares(output.clone()));
+    }
     if !force && super::draft::refuse_occupied(output).is_err() {
         return Err(CombineError::Occupied(output.clone()));
     }
@@ -223,7 +229,7 @@ fn write(
     secrets: &[SecretKey],
     mut progress: impl FnMut(u64) -> bool,
 ) -> Result<(), CombineError> {
-    let draft = Draft::beside(output)?;
+    let draft = Draft::of(output)?;
     let made = draft.path().join("keys");
     let mut go_on = true;
     folder::write(&made, secrets, Cost::Standard, &mut rand::rng(), |written| {
@@ -233,27 +239,12 @@ fn write(
         return Err(CombineError::Interrupted);
     }
     if !force || !output.is_dir() {
-        return Ok(draft.publish(&[(made, output.to_owned())])?);
+        return Ok(draft.publish_folder(&made, output, "")?);
     }
-    // The old keys go only now, when the new ones are whole and on disk.
-    replace(&made, output).map_err(Unwritable::at(output))?;
-    Ok(())
-}
-
-/// Moves the keystores of `from` to `to` in the place of those that are there. Other files stay.
-fn replace(from: &Path, to: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(to)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("keystore-") && (name.ends_with(".json") || name.ends_with(".txt")) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        fs::rename(entry.path(), to.join(entry.file_name()))?;
-    }
-    Ok(())
+    // The old keys go only now, when the new ones are whole and on disk. Other files stay.
+    let is_keystore =
+        |name: &str| name.starts_with("keystore-") && (name.ends_with(".json") || name.ends_with(".txt"));
+    Ok(draft.replace(&made, output, is_keystore)?)
 }
 
 #[cfg(test)]
@@ -359,6 +350,11 @@ mod tests {
         let empty = Combination { cluster: home.path().join("d/node1"), ..combination(home.path()) };
         assert!(matches!(combine(&empty, &mut |_, _| true), Err(CombineError::NoOperators(_))));
         assert!(!home.path().join("keys").exists());
+
+        let shares =
+            Combination { output: folders[0].join("validator_keys"), force: true, ..combination(home.path()) };
+        assert!(matches!(combine(&shares, &mut |_, _| true), Err(CombineError::Shares(_))));
+        assert!(folders[0].join("validator_keys/keystore-insecure-0.json").exists());
     }
 
     #[test]

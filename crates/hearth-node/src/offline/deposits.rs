@@ -1,10 +1,12 @@
 //! The deposit files beside a lock: read, and every deposit in them checked again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hearth_obol::cluster::{DepositFileError, Network, read_deposit_file};
+use hearth_obol::cluster::{DepositFileError, Network, UsableLock, read_deposit_file, withdrawal_credentials};
+use hearth_types::ExecutionAddress;
 use thiserror::Error;
 
 /// Bytes of a file that are read: 65,536 validators take about 40 MiB.
@@ -32,12 +34,30 @@ pub enum DepositsError {
     /// It is for other validators.
     #[error("{} is for a validator that this cluster does not have", .0.display())]
     Strange(PathBuf),
+    /// The money would go to somebody else.
+    #[error(
+        "{} must not be used for a deposit: it would let the stake be withdrawn to another address than the plan says",
+        .0.display()
+    )]
+    OtherAddress(PathBuf),
+}
+
+/// Where the stake of each validator of a cluster may go, by its public key; `None` where the plan names no address.
+pub(super) type Credentials = BTreeMap<[u8; 48], Option<[u8; 32]>>;
+
+/// As the plan of the cluster has them.
+pub(super) fn credentials(lock: &UsableLock) -> Credentials {
+    let plan = &lock.lock().definition;
+    let of = |position| {
+        let address: ExecutionAddress = plan.addresses_of(position)?.withdrawal.parse().ok()?;
+        Some(withdrawal_credentials(&address, plan.compounding))
+    };
+    lock.validators().iter().enumerate().map(|(at, keys)| (keys.group.to_bytes(), of(at))).collect()
 }
 
 /// A deposit file that was read.
 pub(super) struct Sheet {
     pub(super) name: String,
-    pub(super) content: Vec<u8>,
     /// Deposits in it.
     pub(super) deposits: usize,
 }
@@ -61,12 +81,8 @@ pub(super) fn is_deposit_file(name: &str) -> bool {
     name.starts_with("deposit-data") && name.ends_with(".json")
 }
 
-/// Reads one, checks every root and signature in it, and that each is for one of these validators.
-pub(super) fn read(
-    path: &Path,
-    network: &Network,
-    is_ours: impl Fn(&[u8]) -> bool,
-) -> Result<Sheet, DepositsError> {
+/// Reads one, checks every root and signature in it, and that each is for one of these validators and pays where it should.
+pub(super) fn read(path: &Path, network: &Network, credentials: &Credentials) -> Result<Sheet, DepositsError> {
     let unreadable = |source| DepositsError::Unreadable { path: path.to_owned(), source };
     let size = fs::metadata(path).map_err(unreadable)?.len();
     if size > MOST_BYTES {
@@ -75,9 +91,13 @@ pub(super) fn read(
     let content = fs::read(path).map_err(unreadable)?;
     let refused = |source| DepositsError::Refused { path: path.to_owned(), source };
     let deposits = read_deposit_file(&content, network).map_err(refused)?;
-    if !deposits.iter().all(|deposit| is_ours(&deposit.public_key)) {
-        return Err(DepositsError::Strange(path.to_owned()));
+    for deposit in &deposits {
+        let planned = credentials.get(deposit.public_key.as_slice());
+        match planned.ok_or_else(|| DepositsError::Strange(path.to_owned()))? {
+            Some(planned) if planned[..] == deposit.withdrawal_credentials[..] => {}
+            _ => return Err(DepositsError::OtherAddress(path.to_owned())),
+        }
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Sheet { name, content, deposits: deposits.len() })
+    Ok(Sheet { name, deposits: deposits.len() })
 }

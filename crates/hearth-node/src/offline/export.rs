@@ -1,9 +1,8 @@
 //! A folder of Hearth becomes one that Charon starts from, so that nobody is locked in.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use hearth_obol::cluster::{KEY_LOCK_FILE, UsableLock};
+use hearth_obol::cluster::UsableLock;
 use hearth_signer::Progress;
 use hearth_signer::folder::{FOLDER_NAME, Passwords, Shelf, TransferError, is_sealed, transfer};
 use hearth_signer::identity::{self, IdentityError};
@@ -11,15 +10,12 @@ use hearth_slashing::{Form, OpenError, SigningHistory, SlashingDb, StorageError}
 use hearth_types::{LockHash, OperatorIndex, ValidatorPubkey};
 use thiserror::Error;
 
+use super::charon::{CopyError, HISTORY, LOCK, copy_open_files};
 use super::check::{ClusterFileError, Scrutiny};
-use super::deposits::is_deposit_file;
 use super::draft::{Draft, Unwritable, put};
 use crate::folder::{DataFolder, FolderError};
 use crate::installation::{Installation, InstallationError};
 use crate::seat::{SeatError, locked_validators, seat_of};
-
-/// What the keys signed, for the validator client beside Charon.
-pub(super) const HISTORY: &str = "slashing-protection.json";
 
 /// A folder that was made.
 #[derive(Debug)]
@@ -82,6 +78,15 @@ pub enum ExportError {
     Unwritable(#[from] Unwritable),
 }
 
+impl From<CopyError> for ExportError {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Unreadable { path, source } => Self::Unreadable { path, source },
+            CopyError::Unwritable(error) => Self::Unwritable(error),
+        }
+    }
+}
+
 /// Makes `to`, a folder that Charon starts from, out of `from`, a node's data folder that no node runs on. The passwords of
 /// the key shares are in text files there. `from` stays as it is.
 ///
@@ -102,7 +107,7 @@ pub fn export_charon(
     let (lock, warnings) = scrutiny.usable_lock(&node.lock())?;
     let me = seat_of(&identity, &lock, &node.identity())?;
 
-    let draft = Draft::beside(to)?;
+    let draft = Draft::of(to)?;
     let folder = draft.folder("folder")?;
     identity::store(&folder.join(identity::FILE_NAME), &identity, &mut rand::rng())?;
     copy_open_files(from, &folder)?;
@@ -118,7 +123,7 @@ pub fn export_charon(
         return Err(ExportError::Interrupted);
     }
     let history = write_history(&node.slashing(), &folder, &lock, me)?;
-    draft.publish(&[(folder, to.to_owned())])?;
+    draft.publish_folder(&folder, to, LOCK)?;
     Ok(Exported {
         lock_hash: lock.lock_hash(),
         operator: me,
@@ -126,25 +131,6 @@ pub fn export_charon(
         history: history.then(|| to.join(HISTORY)),
         warnings,
     })
-}
-
-/// What is no secret: the cluster lock, deposit data, the definition, and the waiting time of the node's key.
-fn copy_open_files(from: &Path, to: &Path) -> Result<(), ExportError> {
-    let unreadable = |path: &Path, source| ExportError::Unreadable { path: path.to_owned(), source };
-    for entry in fs::read_dir(from).map_err(|source| unreadable(from, source))? {
-        let entry = entry.map_err(|source| unreadable(from, source))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let mode = match name.as_str() {
-            "cluster-lock.json" => 0o400,
-            KEY_LOCK_FILE => 0o600,
-            "cluster-definition.json" => 0o444,
-            name if is_deposit_file(name) => 0o444,
-            _ => continue,
-        };
-        let content = fs::read(entry.path()).map_err(|source| unreadable(&entry.path(), source))?;
-        put(&to.join(name), &content, mode)?;
-    }
-    Ok(())
 }
 
 /// Writes what was signed here under the keys that a validator client beside Charon knows. Says whether there was anything.
@@ -171,6 +157,9 @@ fn write_history(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use hearth_obol::cluster::KEY_LOCK_FILE;
     use hearth_slashing::{ImportOptions, Interchange, SignedAttestation, SignedBlock};
     use hearth_types::{Epoch, ForkVersion, Root, Slot};
 
@@ -315,7 +304,10 @@ mod tests {
         let one = put("one.json", vec![history(shares[0], 5), history(stranger, 9)]);
         let imported = world.import(Some(&one)).unwrap();
         assert_eq!(imported.histories, Some(1));
-        assert!(imported.warnings.iter().any(|warning| warning.contains("nothing of 1 of")), "{imported:?}");
+        assert!(
+            imported.warnings.iter().any(|warning| warning.contains("what 1 of this cluster's")),
+            "{imported:?}"
+        );
         let mut record = SlashingDb::open(&world.path("hearth/slashing.sqlite"), CHAIN).unwrap();
         let known = record.export(Form::Minimal).unwrap();
         let group = lock.share_keys(world.third())[shares[0].as_bytes()];
@@ -330,6 +322,70 @@ mod tests {
         let [only] = &told.data[..] else { panic!("{told:?}") };
         assert_eq!(only.pubkey, shares[0]);
         assert_eq!(only.signed_attestations.iter().map(|vote| vote.target_epoch.get()).max(), Some(6));
+
+        // Taken over once more, by somebody who names no history: it is found where it was left.
+        let again = import_charon(
+            &world.path("back"),
+            &world.path("again"),
+            None,
+            &world.scrutiny,
+            &world.installation,
+            &mut |_, _| true,
+        );
+        assert_eq!(again.unwrap().histories, Some(1));
+        let record = SlashingDb::open(&world.path("again/slashing.sqlite"), CHAIN).unwrap();
+        let reach = &record.export(Form::Minimal).unwrap().data[0];
+        assert_eq!((reach.pubkey, reach.signed_attestations[0].target_epoch.get()), (group, 6));
+    }
+
+    #[test]
+    fn what_a_node_signed_on_a_folder_with_text_files_goes_along_when_it_is_imported() {
+        let world = world();
+        let group = *world.lock().share_keys(world.third()).values().next().unwrap();
+        let mut record = SlashingDb::open(&world.path("charon/slashing.sqlite"), CHAIN).unwrap();
+        let signed_attestations = vec![SignedAttestation {
+            source_epoch: Epoch::new(3),
+            target_epoch: Epoch::new(4),
+            signing_root: None,
+        }];
+        let history = SigningHistory { pubkey: group, signed_blocks: vec![], signed_attestations };
+        let signed = Interchange::new(CHAIN, vec![history]);
+        record.import(&signed, ImportOptions { form: Form::Complete, implausible_from: None }).unwrap();
+        drop(record);
+        let running = DataFolder::open(&world.path("charon")).unwrap();
+        assert!(matches!(world.import(None), Err(ImportError::Folder(FolderError::InUse(_)))));
+        drop(running);
+        assert_eq!(world.import(None).unwrap().histories, Some(1));
+        let record = SlashingDb::open(&world.path("hearth/slashing.sqlite"), CHAIN).unwrap();
+        assert_eq!(record.export(Form::Minimal).unwrap().data[0].signed_attestations[0].target_epoch.get(), 4);
+    }
+
+    #[test]
+    fn a_deposit_that_pays_to_somebody_else_is_refused_although_the_validator_signed_it() {
+        let home = tempfile::tempdir().unwrap();
+        let create = |name: &str, address: &str| {
+            let folder = home.path().join(name);
+            let mut creation = Creation::for_tests(&folder, 4, ForkVersion::new([0, 0xde, 0x30, 1]));
+            if let crate::offline::Blueprint::Wishes { wishes, .. } = &mut creation.blueprint {
+                wishes.withdrawal_addresses = vec![address.to_owned()];
+            }
+            let key = hearth_crypto::SecretKey::from_bytes(&[7; 32]).unwrap();
+            create_cluster(&creation, Keys::Split(vec![key]), &mut |_, _| true).unwrap().folders.remove(0)
+        };
+        let ours = create("ours", "0x000000000000000000000000000000000000dEaD");
+        let theirs = create("theirs", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed");
+        let deposits = ours.join("deposit-data.json");
+        fs::remove_file(&deposits).unwrap();
+        fs::copy(theirs.join("deposit-data.json"), &deposits).unwrap();
+        let scrutiny = Settings::load(&ours).unwrap().scrutiny();
+        let installation = Installation::at(home.path().join("state"));
+        let to = home.path().join("hearth");
+        let refused = import_charon(&ours, &to, None, &scrutiny, &installation, &mut |_, _| true).unwrap_err();
+        assert!(matches!(&refused, ImportError::Deposits(DepositsError::OtherAddress(_))), "{refused}");
+        let checks = crate::offline::verify_folder(&ours, &scrutiny).unwrap();
+        assert!(
+            checks.iter().any(|check| check.failed && check.sentence.contains("another address than the plan"))
+        );
     }
 
     #[test]

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hearth_obol::cluster::{Claimant, KEY_LOCK_FILE, UsableLock};
+use hearth_obol::cluster::{Claimant, KEY_LOCK_FILE, Network, UsableLock};
 use hearth_signer::Progress;
 use hearth_signer::folder::{FOLDER_NAME, Passwords, Shelf, TransferError, is_sealed, transfer};
 use hearth_signer::identity::{self, IdentityError};
 use hearth_slashing::{
-    Form, ImportOptions, Interchange, InterchangeError, OpenError, SigningHistory, SlashingDb,
+    Form, ImportOptions, Interchange, InterchangeError, OpenError, SigningHistory, SlashingDb, StorageError,
 };
 use hearth_types::{LockHash, OperatorIndex, ValidatorPubkey};
 use thiserror::Error;
 
+use super::charon::{CopyError, HISTORY, LOCK, copy_open_files};
 use super::check::{ClusterFileError, Scrutiny};
 use super::deposits::{self, DepositsError};
 use super::draft::{Draft, Unwritable, put};
@@ -94,13 +95,16 @@ pub enum ImportError {
          right file?", .0.display()
     )]
     StrangeHistory(PathBuf),
+    /// The record of the node that ran on the folder cannot be read.
+    #[error(transparent)]
+    OwnRecord(#[from] StorageError),
     /// The history could not be recorded.
     #[error(transparent)]
     Record(#[from] OpenError),
     /// The history was refused.
     #[error(transparent)]
     Refused(#[from] hearth_slashing::ImportError),
-    /// The new folder cannot be locked.
+    /// A folder cannot be locked, or a node runs on it.
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// The caller said no to going on.
@@ -111,9 +115,19 @@ pub enum ImportError {
     Unwritable(#[from] Unwritable),
 }
 
+impl From<CopyError> for ImportError {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Unreadable { path, source } => Self::Unreadable { path, source },
+            CopyError::Unwritable(error) => Self::Unwritable(error),
+        }
+    }
+}
+
 /// Makes `to`, a folder that `hearth run` starts from, out of `from`, one that Charon starts from. `from` stays as it is.
 ///
-/// `history` is an EIP-3076 file of the validator client that signed until now. `progress` hears how many key shares of how
+/// `history` is an EIP-3076 file of the validator client that signed until now. What `export charon` left in the folder, and the
+/// record of a node of Hearth that ran on it, are taken over without being named. `progress` hears how many key shares of how
 /// many were opened, and says whether to go on. Blocks for about 0.06 s of one core a key share, and must not be called from a task of an async
 /// runtime.
 pub fn import_charon(
@@ -132,33 +146,25 @@ pub fn import_charon(
         return Err(ImportError::Ours(from.to_owned()));
     }
     let identity = identity::load(&from.join(identity::FILE_NAME))?;
-    let (lock, mut warnings) = scrutiny.usable_lock(&from.join("cluster-lock.json"))?;
+    let (lock, mut warnings) = scrutiny.usable_lock(&from.join(LOCK))?;
     let me = seat_of(&identity, &lock, &from.join(identity::FILE_NAME))?;
     let claimant = Claimant { cluster: Some(lock.lock_hash()), machine: None };
     refuse_if_used(&from.join(KEY_LOCK_FILE), &claimant)?;
 
-    let draft = Draft::beside(to)?;
+    let draft = Draft::of(to)?;
     let folder = draft.folder("folder")?;
     let network = scrutiny.networks().by_fork_version(lock.fork_version()).cloned();
-    let groups: BTreeSet<[u8; 48]> = lock.validators().iter().map(|keys| keys.group.to_bytes()).collect();
     if let Some(network) = &network {
+        let credentials = deposits::credentials(&lock);
         for path in deposits::list(from)? {
-            let sheet = deposits::read(&path, network, |key| groups.contains(key))?;
-            put(&folder.join(sheet.name), &sheet.content, 0o444)?;
+            deposits::read(&path, network, &credentials)?;
         }
     }
     identity::store(&folder.join(identity::FILE_NAME), &identity, &mut rand::rng())?;
-    for (name, mode) in [("cluster-lock.json", 0o400), (KEY_LOCK_FILE, 0o600)] {
-        let path = from.join(name);
-        // The lock was just read. The other file carries its waiting time over, if there is one.
-        match fs::read(&path) {
-            Ok(content) => put(&folder.join(name), &content, mode)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(ImportError::Unreadable { path, source }),
-        }
-    }
-    if let Some(testnet) = network.as_ref().and_then(Testnet::of) {
-        put(&folder.join(settings::FILE_NAME), testnet.to_toml().as_bytes(), 0o600)?;
+    copy_open_files(from, &folder)?;
+    let settings = settings_text(scrutiny, network.as_ref());
+    if !settings.is_empty() {
+        put(&folder.join(settings::FILE_NAME), settings.as_bytes(), 0o600)?;
     }
 
     let sealing_key = installation.sealing_key()?;
@@ -170,11 +176,8 @@ pub fn import_charon(
         return Err(ImportError::Interrupted);
     }
 
-    let histories = match history {
-        Some(path) => Some(record(path, &folder, &lock, me, &mut warnings)?),
-        None => None,
-    };
-    draft.publish(&[(folder, to.to_owned())])?;
+    let histories = record(from, history, &folder, &lock, me, &mut warnings)?;
+    draft.publish_folder(&folder, to, LOCK)?;
     Ok(Imported {
         lock_hash: lock.lock_hash(),
         name: lock.name().to_owned(),
@@ -186,38 +189,69 @@ pub fn import_charon(
     })
 }
 
-/// Records what the validator client signed until now, under the validators' own keys. Returns for how many.
+/// What the new node has to know that its command line told this command.
+fn settings_text(scrutiny: &Scrutiny, network: Option<&Network>) -> String {
+    let client = scrutiny.execution_client.clone().map(toml::Value::String);
+    let client = client.map_or_else(String::new, |url| format!("execution-client = {url}\n"));
+    let testnet = network.and_then(Testnet::of).map_or_else(String::new, |testnet| testnet.to_toml());
+    client + &testnet
+}
+
+/// Records what was signed until now, under the validators' own keys: by a validator client (`history`, or what `export charon`
+/// left in the folder), and by a node of Hearth that ran on the folder. Returns for how many validators; `None` if nobody
+/// tells.
 fn record(
-    path: &Path,
+    from: &Path,
+    history: Option<&Path>,
     folder: &Path,
     lock: &UsableLock,
     me: OperatorIndex,
     warnings: &mut Vec<String>,
-) -> Result<usize, ImportError> {
-    let file =
-        fs::File::open(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
-    let read = Interchange::read(std::io::BufReader::new(file));
-    let mut interchange = read.map_err(|source| ImportError::History { path: path.to_owned(), source })?;
-    interchange.data = by_group_key(interchange.data, lock, me);
-    let found = interchange.to_minimal().data.len();
-    if found == 0 {
-        return Err(ImportError::StrangeHistory(path.to_owned()));
+) -> Result<Option<usize>, ImportError> {
+    let mut told: Vec<(Interchange, Form)> = Vec::new();
+    let left = from.join(HISTORY);
+    for path in history.into_iter().chain(left.is_file().then_some(left.as_path())) {
+        let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
+        let file = std::io::BufReader::new(fs::File::open(path).map_err(unreadable)?);
+        let malformed = |source| ImportError::History { path: path.to_owned(), source };
+        let mut interchange = Interchange::read(file).map_err(malformed)?;
+        interchange.data = by_group_key(interchange.data, lock, me);
+        if interchange.data.is_empty() && Some(path) == history {
+            return Err(ImportError::StrangeHistory(path.to_owned()));
+        }
+        // Minimal: what the file does not mention must not be signed either, because clients prune.
+        told.push((interchange, Form::Minimal));
     }
-    let silent = lock.validators().len() - found;
-    if silent > 0 {
-        warnings.push(format!("{} tells nothing of {silent} of this cluster's validators", path.display()));
+    if from.join("slashing.sqlite").exists() {
+        // While it is read, no node may add to it.
+        let node = DataFolder::open(from)?;
+        if let Some(record) = SlashingDb::open_existing(&node.slashing())? {
+            told.push((record.export(Form::Complete)?, Form::Complete));
+        }
     }
+    let Some((first, _)) = told.first() else { return Ok(None) };
     let node = DataFolder::open(folder)?;
-    let mut record = SlashingDb::open(&node.slashing(), interchange.metadata.genesis_validators_root)?;
-    // Minimal: what the file does not mention must not be signed either, because clients prune.
-    let summary = record.import(&interchange, ImportOptions { form: Form::Minimal, implausible_from: None })?;
-    let slashable = summary.validators.values().filter(|history| history.slashable > 0).count();
-    if slashable > 0 {
-        warnings.push(format!(
-            "the history of {slashable} validators holds signatures that could get them slashed"
-        ));
+    let mut record = SlashingDb::open(&node.slashing(), first.metadata.genesis_validators_root)?;
+    let (mut known, mut slashable) = (BTreeSet::new(), BTreeSet::new());
+    for (interchange, form) in &told {
+        let summary = record.import(interchange, ImportOptions { form: *form, implausible_from: None })?;
+        for (validator, history) in summary.validators {
+            known.insert(validator);
+            if history.slashable > 0 {
+                slashable.insert(validator);
+            }
+        }
     }
-    Ok(found)
+    let silent = lock.validators().len().saturating_sub(known.len());
+    if silent > 0 {
+        warnings.push(format!("nothing is known of what {silent} of this cluster's validators signed before"));
+    }
+    if !slashable.is_empty() {
+        let count = slashable.len();
+        warnings
+            .push(format!("the history of {count} validators holds signatures that could get them slashed"));
+    }
+    Ok(Some(known.len()))
 }
 
 /// A validator client beside Charon knows each validator by its share's key. Histories of strangers are left out.

@@ -6,12 +6,13 @@
 //! keys, combine   keys of validators: existing ones to be split, shares to be put together
 //! check, show     what a cluster file is worth, and what it says
 //! deposits        files for the launchpad, read again
-//! import, export  folders of Charon, in and out
+//! import, export  folders of Charon, in and out; charon is what both know of one
 //! draft           folders that appear whole or not at all
 //! ```
 //!
 //! Everything here blocks. Nothing is ever overwritten, and an interrupted command leaves nothing behind.
 
+mod charon;
 mod check;
 mod combine;
 mod create;

@@ -137,7 +137,7 @@ impl KeyLock {
                 command,
                 other: other.chars().take(10).collect(),
                 age_s: age_ms / 1_000,
-                wait_s: (GRACE_MS - age_ms).div_ceil(1_000),
+                wait_s: at.saturating_add(GRACE_MS).saturating_sub(now).div_ceil(1_000),
             });
         }
         Ok(())

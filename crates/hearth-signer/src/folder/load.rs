@@ -332,6 +332,8 @@ impl Closed {
             ReadError::Io(source) => LoadError::Io { path: path.clone(), source },
         })?;
         let keystore = Keystore::parse(&json).map_err(refused)?;
+        // The buffer has room for the largest file; there may be thousands.
+        let json = Zeroizing::new(json.to_vec());
         Ok(Self { stem, json, password, path, password_path, keystore })
     }
 

@@ -41,7 +41,7 @@ impl Password {
     }
 
     /// Whether every EIP-2335 reader derives the same key from it.
-    pub(super) const fn is_portable(&self) -> bool {
+    pub(crate) const fn is_portable(&self) -> bool {
         self.with_c1.is_none()
     }
 
