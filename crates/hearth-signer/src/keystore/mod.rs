@@ -180,7 +180,7 @@ impl Randomness {
 /// [`encrypt`] for a password known to be portable, with randomness drawn before.
 pub(crate) fn encrypt_with(secret: &SecretKey, password: &Password, cost: Cost, random: &Randomness) -> String {
     let kdf = Kdf::Pbkdf2 { rounds: cost.rounds(), salt: random.salt.to_vec() };
-    let derived = kdf.derive(password.reveal().as_bytes());
+    let derived = kdf.derive(password.normalised());
     let mut ciphertext = *secret.to_bytes();
     apply_keystream(&derived, &random.iv, &mut ciphertext);
     let checksum = checksum(&derived, &ciphertext);

@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 ///
 /// Source: EIP-2335, "Password requirements".
 pub struct Password {
+    /// As it was given. Neither form below leads back to both: stripping may leave letters that normalise differently.
+    given: Zeroizing<String>,
     normalised: Zeroizing<String>,
     /// The library behind Charon keeps C1, against the EIP. Its form, where it differs.
     with_c1: Option<Zeroizing<String>>,
@@ -21,7 +23,8 @@ impl Password {
     pub fn new(text: &str) -> Self {
         let normalised = normalise(text, |c| c.is_control());
         let with_c1 = normalise(text, |c| c.is_ascii_control());
-        Self { with_c1: (*normalised != *with_c1).then_some(with_c1), normalised }
+        let with_c1 = (*normalised != *with_c1).then_some(with_c1);
+        Self { given: Zeroizing::new(text.to_owned()), normalised, with_c1 }
     }
 
     /// A random password of 128 bits: 32 lower-case hex digits, as Obol's tools write them.
@@ -32,12 +35,17 @@ impl Password {
     }
 
     pub(crate) fn from_random(bytes: &[u8; 16]) -> Self {
-        Self { normalised: Zeroizing::new(hex::encode(bytes)), with_c1: None }
+        Self::new(&Zeroizing::new(hex::encode(bytes)))
     }
 
-    /// The password itself, to be put where the owner will find it and nowhere else.
+    /// The password itself, to be put where the owner will find it and nowhere else. Opens whatever this one opens.
     pub fn reveal(&self) -> &str {
-        &self.normalised
+        &self.given
+    }
+
+    /// What a new keystore derives its key from.
+    pub(super) fn normalised(&self) -> &[u8] {
+        self.normalised.as_bytes()
     }
 
     /// Whether every EIP-2335 reader derives the same key from it.
@@ -81,7 +89,7 @@ mod tests {
             ("spaces stay", " a b ", " a b "),
             ("nothing", "", ""),
         ] {
-            assert_eq!(Password::new(text).reveal(), expected, "{name}");
+            assert_eq!(Password::new(text).normalised(), expected.as_bytes(), "{name}");
         }
     }
 

@@ -154,6 +154,19 @@ fn a_password_that_programs_read_differently_is_not_written_but_opens_either_way
     assert_eq!(open(&kept, "ab").err(), Some(KeystoreError::WrongPassword));
 }
 
+#[test]
+fn what_a_password_reveals_opens_whatever_it_opens() {
+    // Without the control character the two marks change places, and the bytes with them.
+    let marks = "a\u{301}\u{1}\u{323}";
+    let own = encrypt(&secret(1), &Password::new(marks), Cost::Insecure, &mut rng(1)).unwrap();
+    let foreign = rekeyed_with_raw_password("a\u{85}b".as_bytes());
+    for (name, text, password) in
+        [("marks", &own, marks), ("C1", &foreign, "a\u{85}b"), ("line break", &written(1), "correct horse\n")]
+    {
+        assert!(open(text, Password::new(password).reveal()).is_ok(), "{name}");
+    }
+}
+
 /// A keystore of which only the checksum and the ciphertext are made anew, from unnormalised bytes.
 fn rekeyed_with_raw_password(password: &[u8]) -> String {
     use ctr::cipher::{KeyIvInit, StreamCipher};
