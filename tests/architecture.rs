@@ -21,6 +21,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "node"],
     ),
     ("hearth-cli", &["types", "node", "sim"]),
+    ("hearth-fuzz", &["types", "crypto", "signer", "obol"]),
 ];
 
 /// Third-party crates with one home (or few): nobody else may depend on them directly, in shipped code.
@@ -34,6 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["hearth-cli", "xtask"]),
     ("ratatui", &["hearth-cli"]),
     ("prometheus-client", &["hearth-node"]),
+    ("libfuzzer-sys", &["hearth-fuzz"]),
 ];
 
 /// Crates without IO, clock or async runtime.

@@ -1,6 +1,7 @@
-//! `cargo xtask …`: set up, run, test and measure Hearth, the same way on every system.
+//! `cargo xtask …`: set up, run, test, measure and fuzz Hearth, the same way on every system.
 
 mod bench;
+mod fuzz;
 mod prepare;
 mod steps;
 
@@ -43,6 +44,14 @@ enum Task {
         #[arg(default_value = "")]
         filter: String,
     },
+    /// Look for bytes that make a parser of foreign files break a promise. What reaches new code goes into the corpus.
+    Fuzz {
+        /// Which parser; all of them if left out.
+        target: Option<fuzz::Target>,
+        /// How long to look, for each parser.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_080))]
+        minutes: u64,
+    },
     /// A cluster of four attests on a chain of a real consensus client (Lodestar).
     Devnet {
         /// Forks to run, one chain each.
@@ -82,6 +91,7 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Test { no_devnet } => test(no_devnet)?,
         Task::Bench { filter } => bench::run(&filter)?,
+        Task::Fuzz { target, minutes } => fuzz::run(target, minutes)?,
         Task::Devnet { forks, beacon_node, keys } => {
             prepare::check(prepare::Need::Everything)?;
             let mut runner = Runner::new(2);

@@ -18,12 +18,6 @@ pub enum TransferError {
     /// They are not all there.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A password that two readers of keystores would read differently. Where it is put down, only one of them would open it.
-    #[error(
-        "the password of {0}.json has control characters that not every program reads alike; write that keystore anew with \
-         another password"
-    )]
-    UnportablePassword(String),
     /// They could not be put down.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -49,9 +43,6 @@ pub fn transfer(
     // What does not open here would not open there either, and then the original may be gone.
     drop(open_all(&closed, validators, Some(own), progress)?);
 
-    if let Some(keystore) = closed.iter().find(|keystore| !keystore.password.is_portable()) {
-        return Err(TransferError::UnportablePassword(keystore.stem.clone()));
-    }
     let draft = Workplace::beside(to.folder, rng).map_err(failed(to.folder))?;
     let create = |name: &str, content: &[u8]| {
         let path = draft.path().join(name);

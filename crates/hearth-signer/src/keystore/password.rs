@@ -49,7 +49,7 @@ impl Password {
     }
 
     /// Whether every EIP-2335 reader derives the same key from it.
-    pub(crate) const fn is_portable(&self) -> bool {
+    pub(super) const fn is_portable(&self) -> bool {
         self.with_c1.is_none()
     }
 

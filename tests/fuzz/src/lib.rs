@@ -1,0 +1,35 @@
+//! What the parsers of foreign files promise, held against any bytes.
+//!
+//! One function per kind of file. It takes bytes as a stranger could send them, does with them whatever a node would do,
+//! and panics when a promise is broken: a parser that panics itself, a file that is written otherwise than it was read,
+//! an error that is no line of text. `fuzz_targets/` hands these functions to libFuzzer, which looks for such bytes;
+//! `tests/replay.rs` hands them the bytes of `corpus/`, so that what was found once stays found.
+//!
+//! Knows only what the crates make public. The same bytes always take the same road.
+
+mod definition;
+mod enr;
+mod keystore;
+mod lock;
+
+use std::fmt::Display;
+
+pub use definition::definition;
+pub use enr::enr;
+pub use keystore::keystore;
+pub use lock::lock;
+
+/// Every target, by the name of its file in `fuzz_targets/` and of its folder in `corpus/`.
+pub const TARGETS: [(&str, fn(&[u8])); 4] =
+    [("definition", definition), ("lock", lock), ("enr", enr), ("keystore", keystore)];
+
+/// Bytes of the longest sentence about a file. Parts of the file that a sentence repeats are cut, well below this.
+const LONGEST_SENTENCE: usize = 1024;
+
+/// A sentence about a file goes to a terminal and into a log: whatever the file holds, it stays one line of bounded
+/// length, without control characters.
+fn assert_is_a_line(sentence: &impl Display) {
+    let text = sentence.to_string();
+    assert!(!text.is_empty() && text.len() <= LONGEST_SENTENCE, "{} bytes: {text:?}", text.len());
+    assert!(!text.contains(char::is_control), "{text:?}");
+}
