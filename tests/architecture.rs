@@ -15,12 +15,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hearth-obol", &["types", "crypto", "qbft", "duties"]),
     ("hearth-p2p", &["types"]),
     ("hearth-beacon", &["types", "duties"]),
-    ("hearth-node", &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon"]),
+    ("hearth-api", &["types"]),
+    ("hearth-node", &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api"]),
     (
         "hearth-sim",
-        &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "node"],
+        &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api", "node"],
     ),
-    ("hearth-cli", &["types", "node", "sim"]),
+    ("hearth-cli", &["types", "api", "node", "sim"]),
     ("hearth-fuzz", &["types", "crypto", "signer", "obol"]),
 ];
 
@@ -36,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ratatui", &["hearth-cli"]),
     ("prometheus-client", &["hearth-node"]),
     ("libfuzzer-sys", &["hearth-fuzz"]),
+    ("ts-rs", &[]),
 ];
 
 /// Crates without IO, clock or async runtime.

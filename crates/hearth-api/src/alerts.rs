@@ -1,0 +1,212 @@
+//! Alerts: states with a beginning and an end, never one per event.
+//!
+//! [`AlertEngine`] decides when one begins and ends; this file says what they are and how they read. A cause has one
+//! alert: what follows from another trouble is held back while that one lasts.
+//!
+//! Source of the rules: ux.md 3.7. Not here yet, because the node does not know the facts: clock, disk, battery,
+//! sync committee, proposals, fee recipient, refusals of the signer. Nor quiet hours, snoozing and the digest, which
+//! belong to the channels.
+
+mod duties;
+mod engine;
+
+use hearth_types::LockHash;
+use serde::{Deserialize, Serialize};
+
+pub use engine::{AlertEngine, Transition};
+
+/// How bad.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Something is amiss; the validator goes on.
+    Warning,
+    /// The validator stands still, or is about to.
+    Critical,
+}
+
+/// A trouble.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Alert {
+    /// Which trouble, with what it is about.
+    pub kind: AlertKind,
+    /// The cluster it concerns; `None` for all.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub cluster: Option<LockHash>,
+    /// How bad.
+    pub severity: Severity,
+    /// Since when it is so; earlier than the moment at which it was raised.
+    pub since_ms: u64,
+    /// Since when it is gone but not yet trusted to stay away. Counts no more for the verdict on the node.
+    pub recovering_since_ms: Option<u64>,
+    /// When it was over; `None` while it lasts.
+    pub resolved_ms: Option<u64>,
+    /// What happened, in a few words without a full stop.
+    pub title: String,
+    /// What happened and what it means for the stake.
+    pub text: String,
+    /// What the owner of this node can do; `None` if nothing.
+    pub action: Option<String>,
+}
+
+/// Kinds of trouble, and what a translation of their text needs.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum AlertKind {
+    /// Fewer operators than needed, or a node that must not sign.
+    NotSigning {
+        /// Operators that are here.
+        here: u8,
+        /// Operators that are needed.
+        needed: u8,
+        /// What to call those that are not here.
+        missing: Vec<String>,
+        /// Why this node refuses, if it does.
+        reason: Option<String>,
+    },
+    /// Several duties in a row, or too many of the latest.
+    DutiesMissed {
+        /// Duties that were missed since it began.
+        missed: u32,
+    },
+    /// An operator that is not seen.
+    OperatorDark {
+        /// Its number.
+        seat: u8,
+        /// What to call it.
+        name: String,
+        /// Operators that are here.
+        here: u8,
+        /// Operators that are needed.
+        needed: u8,
+    },
+    /// No beacon node can be used.
+    NoBeaconNode {
+        /// How many there are.
+        known: u32,
+    },
+    /// A beacon node cannot be used; another can.
+    BeaconNodeDown {
+        /// Which one.
+        url: String,
+    },
+    /// A beacon node answers slowly.
+    BeaconNodeSlow {
+        /// Which one.
+        url: String,
+        /// What is slow.
+        limit_ms: u64,
+    },
+    /// Messages to an operator take long.
+    PeerSlow {
+        /// Its number.
+        seat: u8,
+        /// What to call it.
+        name: String,
+        /// What is long.
+        limit_ms: u64,
+    },
+    /// An operator is reached only through a relay.
+    RelayOnly {
+        /// Its number.
+        seat: u8,
+        /// What to call it.
+        name: String,
+    },
+}
+
+impl AlertKind {
+    /// Title, text and action: the English of the catalogue.
+    pub(crate) fn words(&self) -> (String, String, Option<String>) {
+        let own = |words: (&str, &str, Option<&str>)| (words.0.into(), words.1.into(), words.2.map(Into::into));
+        match self {
+            Self::NotSigning { reason: Some(reason), .. } => (
+                "This node does not sign".into(),
+                format!(
+                    "This node refuses to sign: {reason}. The other operators go on if enough of them are here."
+                ),
+                Some("Read the node's log; it says what must be put right first.".into()),
+            ),
+            Self::NotSigning { here, needed, missing, .. } => (
+                "Not enough operators to sign".into(),
+                format!(
+                    "{here} operators are here, {needed} are needed. Not here: {}. Until then every duty is missed, each \
+                     at a small loss. Nothing else is at risk.",
+                    missing.join(", ")
+                ),
+                // With nobody else in sight the likelier cause is on this side.
+                (*here <= 1).then(|| "Check this computer's internet connection.".into()),
+            ),
+            Self::DutiesMissed { missed } => (
+                "Duties are missed".into(),
+                format!("{missed} duties were missed lately, each at a small loss. Nothing else is at risk."),
+                Some("Open the duties: each miss says where it stopped.".into()),
+            ),
+            Self::OperatorDark { name, here, needed, .. } => {
+                let outlook = match here.saturating_sub(*needed) {
+                    0 => "If one more goes dark, it stops until someone returns".to_owned(),
+                    1 => "One more may go dark before it stops".to_owned(),
+                    spare => format!("{spare} more may go dark before it stops"),
+                };
+                let text = format!(
+                    "{name} was not seen for a while. Your validator goes on with {here} operators, {needed} are needed. {outlook}."
+                );
+                (format!("{name} is dark"), text, None)
+            }
+            Self::NoBeaconNode { .. } => own((
+                "No beacon node can be used",
+                "Without one this node does not see the chain and takes no part in duties. The other operators go on if enough of \
+                 them are here.",
+                Some("Start or repair your beacon node, or add another in the settings."),
+            )),
+            Self::BeaconNodeDown { url } => (
+                "A beacon node cannot be used".into(),
+                format!(
+                    "{url} does not answer, or does not follow the chain. Another one does its work; duties go on."
+                ),
+                Some("Start or repair it.".into()),
+            ),
+            Self::BeaconNodeSlow { url, limit_ms } => (
+                "A beacon node is slow".into(),
+                format!(
+                    "{url} takes more than {limit_ms} ms to answer. Some duties may come too late to earn in full."
+                ),
+                None,
+            ),
+            Self::PeerSlow { name, limit_ms, .. } => (
+                format!("Messages to {name} are slow"),
+                format!("A message to {name} and back takes more than {limit_ms} ms. Duties go on."),
+                None,
+            ),
+            Self::RelayOnly { name, .. } => (
+                format!("{name} is reached through a relay only"),
+                format!(
+                    "There is no direct path to {name}. Duties go on, a little slower, and depend on the relay."
+                ),
+                None,
+            ),
+        }
+    }
+}
+
+impl Alert {
+    pub(crate) fn new(kind: AlertKind, cluster: Option<LockHash>, severity: Severity, since_ms: u64) -> Self {
+        let (title, text, action) = kind.words();
+        Self {
+            kind,
+            cluster,
+            severity,
+            since_ms,
+            recovering_since_ms: None,
+            resolved_ms: None,
+            title,
+            text,
+            action,
+        }
+    }
+}

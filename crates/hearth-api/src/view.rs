@@ -1,0 +1,382 @@
+//! The one view of a node: window, tray, notifications and command line draw the same object.
+//!
+//! A thing that may not be known is an `Option` or has an `unknown` state; nothing here is guessed. Moments are
+//! milliseconds since 1970 and end in `_ms`; slots travel as strings. Lists have a bound that the cluster gives, so
+//! that a view stays far below the longest message: validators are counted here, not listed.
+//!
+//! What is concluded from the rest ([`Health`]) is filled in by [`crate::Publisher::publish`], never by hand.
+
+use hearth_types::{DutyKind, LockHash, Slot};
+use serde::{Deserialize, Serialize};
+
+use crate::alerts::Alert;
+use crate::health::Health;
+
+/// Duties in [`ClusterView::strip`], at most.
+pub const STRIP_DUTIES: usize = 32;
+/// Between two views of a node in which nothing happens, at most. The node publishes at least this often.
+pub const HEARTBEAT_MS: u64 = 5_000;
+/// Age from which on a view says nothing about now.
+///
+/// Source: ux.md, C-24.
+pub const STALE_MS: u64 = 15_000;
+
+/// Everything that a surface shows of a node at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct NodeView {
+    /// Number of this view, counted from the node's start. Set when it is published.
+    pub seq: u64,
+    /// When all this was so.
+    pub at_ms: u64,
+    /// The slot of that moment; `None` before genesis or while the network is not known.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub slot: Option<Slot>,
+    /// The node itself.
+    pub node: NodeInfo,
+    /// The chain it follows; `None` until a beacon node has told.
+    pub network: Option<NetworkView>,
+    /// Its beacon nodes, in order of preference.
+    pub beacons: Vec<BeaconView>,
+    /// The clusters it has a seat in.
+    pub clusters: Vec<ClusterView>,
+    /// What needs attention now, worst first.
+    pub alerts: Vec<Alert>,
+    /// The verdict on all of it.
+    pub health: Health,
+}
+
+/// The node itself.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct NodeInfo {
+    /// Version of the node's program.
+    pub version: String,
+    /// What keeps it running.
+    pub mode: Mode,
+    /// What it is doing.
+    pub state: NodeState,
+    /// When it was started.
+    pub started_ms: u64,
+}
+
+/// What keeps a node running.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// A terminal, or another program of the user.
+    Foreground,
+    /// The user's session.
+    WhileSignedIn,
+    /// The system, from boot on.
+    AlwaysOn,
+}
+
+/// What a node is doing.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum NodeState {
+    /// Not ready for a duty yet.
+    Starting {
+        /// What it waits for, as the end of "Starting: …".
+        waiting_for: String,
+    },
+    /// Performing duties.
+    Running,
+    /// Finishing the duty under way; no other begins.
+    Stopping,
+    /// Up, but it must not sign.
+    Refusing {
+        /// Why, as the end of "Not signing: …".
+        reason: String,
+    },
+}
+
+impl Default for NodeState {
+    fn default() -> Self {
+        Self::Starting { waiting_for: "opening the data folder".into() }
+    }
+}
+
+/// A chain.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct NetworkView {
+    /// Its name.
+    pub name: String,
+    /// Whether its ether is worth nothing.
+    pub test: bool,
+    /// Start of slot 0.
+    pub genesis_ms: u64,
+    /// Length of a slot.
+    pub slot_ms: u64,
+    /// Slots in an epoch.
+    pub slots_per_epoch: u64,
+}
+
+/// A beacon node.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct BeaconView {
+    /// Its address, without what is secret in it.
+    pub url: String,
+    /// Its name and version, in its own words.
+    pub version: Option<String>,
+    /// Whether it can be used.
+    pub state: BeaconState,
+    /// Slot of its head.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub head_slot: Option<Slot>,
+    /// How long it took to say how far it is.
+    pub latency_ms: Option<u64>,
+    /// What last went wrong with it, in its own words.
+    pub last_error: Option<String>,
+}
+
+/// Whether a beacon node can be used.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum BeaconState {
+    /// It was not asked yet.
+    #[default]
+    Unknown,
+    /// It follows the head of our chain.
+    Ready,
+    /// It follows the head, but has no execution client: second choice.
+    NoExecution,
+    /// It does not follow the head of the chain.
+    Syncing,
+    /// It is on another chain.
+    OtherNetwork,
+    /// It does not answer.
+    Silent,
+}
+
+impl BeaconState {
+    /// Whether its answers are used; `None` if that is not known.
+    pub const fn usable(self) -> Option<bool> {
+        match self {
+            Self::Unknown => None,
+            Self::Ready | Self::NoExecution => Some(true),
+            Self::Syncing | Self::OtherNetwork | Self::Silent => Some(false),
+        }
+    }
+}
+
+/// A cluster in which the node has a seat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ClusterView {
+    /// Hash of its lock.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub id: LockHash,
+    /// The name that its makers gave it.
+    pub name: String,
+    /// How far its validators are.
+    pub stage: ClusterStage,
+    /// Operators that must be here for the validators to sign.
+    pub needed: u8,
+    /// Its operators, in the order of the cluster definition.
+    pub seats: Vec<SeatView>,
+    /// Validators of the cluster.
+    pub validators: u32,
+    /// The duty that comes next; `None` if none is known.
+    pub next_duty: Option<NextDuty>,
+    /// The latest duties, oldest first; at most [`STRIP_DUTIES`].
+    pub strip: Vec<DutyMark>,
+    /// The verdict on it.
+    pub health: Health,
+}
+
+/// How far the validators of a cluster are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterStage {
+    /// The beacon node has not said.
+    #[default]
+    Unknown,
+    /// None is active yet.
+    Queued,
+    /// At least one has duties.
+    Active,
+    /// All have left.
+    Exited,
+}
+
+/// One operator of a cluster, as this node sees it.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct SeatView {
+    /// The operator's number in the cluster, counted from 1: its share index.
+    pub number: u8,
+    /// The name that it goes by.
+    pub nickname: Option<String>,
+    /// Whether it is this node.
+    pub me: bool,
+    /// Whether it is here.
+    pub state: SeatState,
+    /// How messages reach it.
+    pub path: Reach,
+    /// Time that a message there and back takes.
+    pub rtt_ms: Option<u32>,
+    /// When it was last heard of.
+    pub last_seen_ms: Option<u64>,
+    /// The program that it runs.
+    pub client: Option<String>,
+    /// The version of that program.
+    pub version: Option<String>,
+    /// Its clock minus ours.
+    pub clock_offset_ms: Option<i64>,
+}
+
+impl SeatView {
+    /// What to call the operator: its nickname, else its number.
+    pub fn called(&self) -> String {
+        match &self.nickname {
+            Some(name) if !name.is_empty() => name.clone(),
+            _ => format!("operator {}", self.number),
+        }
+    }
+}
+
+/// Whether an operator is here.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum SeatState {
+    /// It answers.
+    Here,
+    /// It answers, slowly.
+    Slow,
+    /// It does not answer.
+    Dark,
+    /// There was no time yet to find out.
+    #[default]
+    Unknown,
+}
+
+/// How messages reach an operator.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// Straight.
+    Direct,
+    /// Through a relay.
+    Relay,
+    /// Not at all.
+    #[default]
+    None,
+}
+
+/// A duty to come.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct NextDuty {
+    /// The slot.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub slot: Slot,
+    /// What is to be done.
+    #[cfg_attr(test, ts(type = "DutyKind"))]
+    pub kind: DutyKind,
+    /// When it is due.
+    pub due_ms: u64,
+}
+
+/// One duty of the strip; [`crate::DutyRecord`] has the whole story.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct DutyMark {
+    /// The slot.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub slot: Slot,
+    /// What was to be done.
+    #[cfg_attr(test, ts(type = "DutyKind"))]
+    pub kind: DutyKind,
+    /// What became of it.
+    pub mark: Mark,
+}
+
+/// What became of a duty, in one sign.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Under way, or not known yet.
+    Waiting,
+    /// The beacon node took it.
+    Sent,
+    /// It was not done.
+    Missed,
+}
+
+/// Longest nickname, in bytes. Source: Charon's limit.
+const NAME_BYTES: usize = 32;
+/// Longest other text that others may put into a view, in bytes.
+const TEXT_BYTES: usize = 300;
+
+impl NodeView {
+    /// Makes every text that comes from others plain and short: see [`plain`].
+    pub(crate) fn make_plain(&mut self) {
+        let short = |text: &mut Option<String>, most| {
+            if let Some(text) = text {
+                *text = plain(text, most);
+            }
+        };
+        for beacon in &mut self.beacons {
+            beacon.url = plain(&beacon.url, TEXT_BYTES);
+            short(&mut beacon.version, TEXT_BYTES);
+            short(&mut beacon.last_error, TEXT_BYTES);
+        }
+        for cluster in &mut self.clusters {
+            cluster.name = plain(&cluster.name, TEXT_BYTES);
+            for seat in &mut cluster.seats {
+                short(&mut seat.nickname, NAME_BYTES);
+                short(&mut seat.client, TEXT_BYTES);
+                short(&mut seat.version, TEXT_BYTES);
+            }
+        }
+    }
+}
+
+/// A text from outside as it may be shown: one line, at most `most` bytes, without what moves a terminal's cursor or
+/// turns the direction of writing.
+pub fn plain(text: &str, most: usize) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut shown = String::new();
+    for c in text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !steers(*c)) {
+        if shown.len() + c.len_utf8() > most {
+            break;
+        }
+        shown.push(c);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_outside_cannot_steer_the_screen_it_is_shown_on() {
+        for (name, text, shown) in [
+            ("ordinary", "Maya's hearth", "Maya's hearth"),
+            ("terminal escape", "\u{1b}[2JMaya\r\n", "[2JMaya  "),
+            ("right to left", "\u{202e}ayaM\u{2069}", "ayaM"),
+            ("long", &"é".repeat(40), &"é".repeat(16)),
+            ("empty", "", ""),
+        ] {
+            assert_eq!(plain(text, 32), shown, "{name}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Alerts as the owner lives with them: quiet while nothing is wrong, one for each cause.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of a test fail as tests do"
+)]
+
+use hearth_api::{
+    AlertEngine, AlertKind, BeaconState, BeaconView, ClusterStage, ClusterView, DutyOutcome, DutyRecord,
+    DutyStage, Flame, Health, Miss, NetworkView, NodeState, NodeView, Publisher, Reach, SeatState, SeatView,
+    Severity, Trace, Transition,
+};
+use hearth_types::{DutyKind, LockHash, Slot, ValidatorIndex};
+
+const CLUSTER: LockHash = LockHash::new([7; 32]);
+const SLOT_MS: u64 = 12_000;
+const SLOTS_PER_EPOCH: u64 = 32;
+const MINUTE: u64 = 60_000;
+/// Slots of a day.
+const DAY: u64 = 24 * 60 * MINUTE / SLOT_MS;
+
+#[test]
+fn a_day_with_scattered_misses_is_a_quiet_day() {
+    let cases: [(&str, u64, Misses); 4] = [
+        ("one validator, one duty of a hundred", 1, one_of_a_hundred),
+        ("a hundred validators, one slot of a hundred", 100, one_of_a_hundred),
+        ("one validator, at random", 1, at_random),
+        ("a hundred validators, at random", 100, at_random),
+    ];
+    for (name, validators, missed) in cases {
+        let mut owner = Owner::of(validators);
+        for slot in 0..DAY {
+            owner.live_through(slot, missed(slot / if validators == 1 { SLOTS_PER_EPOCH } else { 1 }));
+        }
+        assert_eq!(owner.told, [], "{name}");
+    }
+}
+
+#[test]
+fn an_outage_of_half_an_hour_is_raised_once_and_resolved_once_whatever_caused_it() {
+    let (first, last) = (DAY / 2, DAY / 2 + 30 * MINUTE / SLOT_MS);
+    let cases: [(&str, &str, Disturbance); 4] = [
+        ("two operators leave", "not_signing", |view, out| dark(view, &[1, 2], out)),
+        ("our connection breaks", "not_signing", |view, out| dark(view, &[1, 2, 3], out)),
+        ("the beacon node stops", "no_beacon_node", |view, out| {
+            view.beacons[0].state = if out { BeaconState::Silent } else { BeaconState::Ready };
+        }),
+        ("nobody knows why", "duties_missed", |_, _| {}),
+    ];
+    for validators in [1, 100] {
+        for (name, code, disturb) in cases {
+            let mut owner = Owner::of(validators);
+            for slot in 0..DAY {
+                let out = (first..last).contains(&slot);
+                disturb(&mut owner.view, out);
+                owner.live_through(slot, out || one_of_a_hundred(slot));
+            }
+            let told: Vec<_> = owner.told.iter().filter(|(what, ..)| *what != "changed").collect();
+            let [("raised", raised, at), ("resolved", resolved, end)] = told[..] else {
+                panic!("{name}, {validators} validators: {:?}", owner.told);
+            };
+            assert_eq!((raised.as_str(), resolved.as_str()), (code, code), "{name}");
+            assert!((first..last).contains(at) && *end >= last, "{name}: {at} to {end}");
+            assert!(owner.engine.current().is_empty());
+            assert_eq!(owner.engine.past().count(), 1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_operator_who_leaves_is_told_after_three_minutes_and_worse_the_fewer_are_left() {
+    for (operators, needed, severity) in
+        [(4, 3, Severity::Critical), (5, 3, Severity::Warning), (7, 4, Severity::Info)]
+    {
+        let mut owner = Owner::of_cluster(operators, needed, 1);
+        owner.view.clusters[0].seats[1].state = SeatState::Dark;
+        for slot in 0..20 {
+            owner.live_through(slot, false);
+        }
+        let [("raised", code, at)] = &owner.told[..] else { panic!("{:?}", owner.told) };
+        assert_eq!((code.as_str(), *at), ("operator_dark", 3 * MINUTE / SLOT_MS));
+        assert_eq!(owner.engine.current()[0].severity, severity, "{needed} of {operators}");
+
+        owner.view.clusters[0].seats[1].state = SeatState::Here;
+        for slot in 20..30 {
+            owner.live_through(slot, false);
+        }
+        assert_eq!(owner.told[1], ("resolved", "operator_dark".into(), 20 + MINUTE / SLOT_MS));
+    }
+}
+
+#[test]
+fn what_follows_from_another_trouble_has_no_alert_of_its_own_but_what_stays_has() {
+    let mut owner = Owner::of(1);
+    for seat in [1, 2] {
+        owner.view.clusters[0].seats[seat].state = SeatState::Dark;
+    }
+    for slot in 0..100 {
+        owner.live_through(slot, true);
+    }
+    // One of the two returns: the cluster signs again, the other is still missing.
+    owner.view.clusters[0].seats[1].state = SeatState::Here;
+    for slot in 100..200 {
+        owner.live_through(slot, false);
+    }
+    let told: Vec<_> = owner.told.iter().map(|(what, code, _)| (*what, code.as_str())).collect();
+    assert_eq!(told, [("raised", "not_signing"), ("resolved", "not_signing"), ("raised", "operator_dark")]);
+}
+
+#[test]
+fn a_beacon_node_with_a_spare_is_a_warning_and_the_last_one_is_critical() {
+    let mut owner = Owner::of(1);
+    let spare = BeaconView { url: "http://spare".into(), ..owner.view.beacons[0].clone() };
+    owner.view.beacons.push(spare);
+    owner.view.beacons[0].state = BeaconState::Syncing;
+    for slot in 0..20 {
+        owner.live_through(slot, false);
+    }
+    owner.view.beacons[1].state = BeaconState::Silent;
+    for slot in 20..40 {
+        owner.live_through(slot, false);
+    }
+    let current: Vec<_> =
+        owner.engine.current().iter().map(|alert| (code(&alert.kind), alert.severity)).collect();
+    assert_eq!(
+        current,
+        [("no_beacon_node".into(), Severity::Critical), ("beacon_node_down".into(), Severity::Warning)]
+    );
+    // A beacon node that is taken out of the settings troubles nobody.
+    owner.view.beacons.clear();
+    owner.live_through(40, false);
+    assert!(owner.engine.current().iter().all(|alert| code(&alert.kind) != "beacon_node_down"));
+}
+
+#[test]
+fn a_value_between_good_and_bad_neither_raises_nor_ends_an_alert() {
+    let mut owner = Owner::of(1);
+    for (from, to, rtt_ms, expected) in
+        [(0, 100, 220, 0), (100, 200, 300, 1), (200, 300, 220, 1), (300, 400, 100, 2)]
+    {
+        owner.view.clusters[0].seats[2].rtt_ms = Some(rtt_ms);
+        for slot in from..to {
+            owner.live_through(slot, false);
+        }
+        assert_eq!(owner.told.len(), expected, "{rtt_ms} ms: {:?}", owner.told);
+    }
+}
+
+#[test]
+fn a_computer_that_slept_gives_everybody_time_to_come_back() {
+    let mut owner = Owner::of(1);
+    owner.live_through(0, false);
+    owner.view.clusters[0].seats[1].state = SeatState::Dark;
+    owner.live_through(1, false);
+    owner.live_through(2_000, false);
+    owner.view.clusters[0].seats[1].state = SeatState::Here;
+    owner.live_through(2_001, false);
+    assert_eq!(owner.told, []);
+}
+
+#[test]
+fn a_node_that_must_not_sign_says_so_at_once() {
+    let mut owner = Owner::of(1);
+    owner.view.node.state = NodeState::Refusing { reason: "the slashing record is damaged".into() };
+    owner.live_through(0, true);
+    let alerts = owner.engine.current();
+    assert!(
+        alerts[0].text.contains("the slashing record is damaged") && alerts[0].action.is_some(),
+        "{alerts:?}"
+    );
+}
+
+#[test]
+fn flame_and_alerts_never_contradict_each_other() {
+    let mut owner = Owner::of(1);
+    let mut seen = Vec::new();
+    for slot in 0..600 {
+        let here = |out| if out { SeatState::Dark } else { SeatState::Here };
+        owner.view.clusters[0].seats[1].state = here((100..200).contains(&slot));
+        owner.view.clusters[0].seats[2].state = here((150..180).contains(&slot));
+        owner.view.beacons[0].state =
+            if (300..350).contains(&slot) { BeaconState::Silent } else { BeaconState::Ready };
+        owner.live_through(slot, (150..180).contains(&slot));
+        let Health { flame, sentence, here, spare } = owner.published().health;
+        let open: Vec<_> = owner.engine.current();
+        let pressing =
+            open.iter().any(|alert| alert.severity > Severity::Info && alert.recovering_since_ms.is_none());
+        match flame {
+            Flame::Lit => assert!(!pressing && here == 4 && spare == 1, "{slot}: {open:?}"),
+            Flame::Low => assert!(pressing || spare == 0, "{slot}: {sentence}"),
+            Flame::NeedsYou => assert!(pressing, "{slot}"),
+            Flame::Dark => assert!(here < 3, "{slot}"),
+            Flame::Working | Flame::Ash => panic!("{slot}: {sentence}"),
+        }
+        if seen.last() != Some(&flame) {
+            seen.push(flame);
+        }
+    }
+    let expected = [Flame::Lit, Flame::Low, Flame::Dark, Flame::Low, Flame::Lit, Flame::NeedsYou, Flame::Lit];
+    assert_eq!(seen, expected);
+}
+
+fn dark(view: &mut NodeView, seats: &[usize], out: bool) {
+    for seat in seats {
+        view.clusters[0].seats[*seat].state = if out { SeatState::Dark } else { SeatState::Here };
+    }
+}
+
+/// Whether the duty of this number is missed.
+type Misses = fn(u64) -> bool;
+/// Puts the node into an outage, or out of it.
+type Disturbance = fn(&mut NodeView, bool);
+
+/// A node's owner: what happens, and what he is told.
+struct Owner {
+    engine: AlertEngine,
+    view: NodeView,
+    validators: u64,
+    told: Vec<(&'static str, String, u64)>,
+}
+
+impl Owner {
+    fn of(validators: u64) -> Self {
+        Self::of_cluster(4, 3, validators)
+    }
+
+    fn of_cluster(operators: u8, needed: u8, validators: u64) -> Self {
+        let seat = |number| SeatView {
+            number,
+            me: number == 1,
+            state: SeatState::Here,
+            path: Reach::Direct,
+            rtt_ms: Some(20),
+            ..SeatView::default()
+        };
+        let cluster = ClusterView {
+            id: CLUSTER,
+            name: "Four friends".into(),
+            stage: ClusterStage::Active,
+            needed,
+            seats: (1..=operators).map(seat).collect(),
+            validators: validators as u32,
+            next_duty: None,
+            strip: Vec::new(),
+            health: Health::default(),
+        };
+        let beacon = BeaconView {
+            url: "http://127.0.0.1:5052".into(),
+            version: None,
+            state: BeaconState::Ready,
+            head_slot: None,
+            latency_ms: Some(5),
+            last_error: None,
+        };
+        let network = NetworkView {
+            name: "hoodi".into(),
+            test: true,
+            genesis_ms: 0,
+            slot_ms: SLOT_MS,
+            slots_per_epoch: SLOTS_PER_EPOCH,
+        };
+        let mut view = NodeView {
+            network: Some(network),
+            beacons: vec![beacon],
+            clusters: vec![cluster],
+            ..NodeView::default()
+        };
+        view.node.state = NodeState::Running;
+        Self { engine: AlertEngine::default(), view, validators, told: Vec::new() }
+    }
+
+    /// A slot passes. Its duty, if there is one, is known at its end, one slot after it was due.
+    fn live_through(&mut self, slot: u64, missed: bool) {
+        let now_ms = slot * SLOT_MS;
+        self.view.at_ms = now_ms;
+        let mine =
+            (0..self.validators).filter(|validator| validator % SLOTS_PER_EPOCH == slot % SLOTS_PER_EPOCH);
+        let validators: Vec<_> = mine.map(ValidatorIndex::new).collect();
+        if !validators.is_empty() {
+            self.engine.duty(&record(slot, validators, missed));
+        }
+        for transition in self.engine.look(now_ms, &self.view) {
+            let (what, alert) = match transition {
+                Transition::Raised(alert) => ("raised", alert),
+                Transition::Changed(alert) => ("changed", alert),
+                Transition::Resolved(alert) => ("resolved", alert),
+            };
+            self.told.push((what, code(&alert.kind), slot));
+        }
+    }
+
+    fn published(&self) -> NodeView {
+        let view = NodeView { alerts: self.engine.current(), ..self.view.clone() };
+        NodeView::clone(&Publisher::new(view).current())
+    }
+}
+
+fn record(slot: u64, validators: Vec<ValidatorIndex>, missed: bool) -> DutyRecord {
+    let miss =
+        Miss { stage: DutyStage::Agree, code: "no_consensus", detail: "", needed: 3, arrived: 0, missing: &[] };
+    DutyRecord {
+        cluster: CLUSTER,
+        slot: Slot::new(slot),
+        kind: DutyKind::Attester,
+        due_ms: slot * SLOT_MS,
+        validator_count: validators.len() as u32,
+        validators,
+        trace: Trace::default(),
+        leader: None,
+        round: None,
+        signers: Vec::new(),
+        outcome: if missed { DutyOutcome::missed(&miss) } else { DutyOutcome::Sent },
+    }
+}
+
+fn code(kind: &AlertKind) -> String {
+    serde_json::to_value(kind).unwrap()["code"].as_str().unwrap().to_owned()
+}
+
+fn one_of_a_hundred(nth: u64) -> bool {
+    nth % 100 == 50
+}
+
+/// One of a hundred on average, without a rhythm.
+fn at_random(nth: u64) -> bool {
+    let mut x = nth.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (x ^ (x >> 31)).is_multiple_of(100)
+}
