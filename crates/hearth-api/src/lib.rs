@@ -1,15 +1,26 @@
-//! What a node says: one view of it, with one verdict, for every surface that shows it.
+//! What a node says and what it is asked: one view, one list of commands, and the local socket between a node and
+//! whoever looks at it (command line, window, tray).
 //!
 //! This crate deliberately does not know how anything is done: it has no duty to perform, no key, no file of the
-//! node, and of the other Hearth crates only the words. The node fills in a [`NodeView`]; the rest is here.
+//! node, and of the other Hearth crates only the words. The node fills in a [`NodeView`] and implements [`Handler`];
+//! the rest is here, for both sides.
 //!
 //! ```text
 //! view.rs        what there is to see of a node
 //! health.rs      the one flame and the one sentence on it
 //! alerts.rs      troubles with a beginning and an end; alerts/ decides when
 //! duty.rs        what became of a duty, with the reason in a sentence
+//! commands.rs    the one list of what can be asked
+//! error.rs       what went wrong, in four lines
 //! publish.rs     where the node puts its view
 //! follow.rs      the view, then what changed
+//! message.rs     what travels; hello and versions
+//! frame.rs       how a message lies on a stream
+//! place.rs       where a node's socket is
+//! local.rs       the socket, on each system
+//! server.rs      the node's side of it
+//! client.rs      the other side
+//! typescript.rs  the same types for the screens (tests only)
 //! ```
 //!
 //! What always holds:
@@ -17,20 +28,44 @@
 //! - **One verdict.** Flame and sentence are concluded in one place, when a view is published. No surface concludes.
 //! - **Nobody who watches can be felt.** [`Publisher::publish`] never waits. Nothing is queued for an observer.
 //! - **Nothing is applied to the wrong view.** An update names the view that it changes; else the whole is sent.
+//! - **A length is checked before it is believed**, and no input from outside leads to a panic.
+//! - **Only the node's owner is heard** (and the system's administrator): a folder of mode 0700, a socket of mode
+//!   0600, and the other side's user is known before a byte is read.
 //! - **Secrets do not travel here.** No type of this crate has a place for one.
 
 mod alerts;
+mod client;
+mod commands;
 mod duty;
+mod error;
 mod follow;
+mod frame;
 mod health;
+mod local;
+mod message;
+mod place;
 mod publish;
+mod server;
+#[cfg(test)]
+mod typescript;
 mod view;
 
 pub use alerts::{Alert, AlertEngine, AlertKind, Severity, Transition};
+pub use client::{Client, Subscription};
+pub use commands::{
+    AlertsReply, AlertsRequest, DEFAULT_DUTIES, DutiesReply, DutiesRequest, DutyUnderWay, Handler, MOST_DUTIES,
+    Request, StatusRequest, StopReply, StopRequest,
+};
 pub use duty::{DutyOutcome, DutyRecord, DutyStage, Miss, Trace};
+pub use error::{ErrorCode, UiError};
 pub use follow::{Change, Gap, Update, ViewEvent, apply, difference};
+pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use health::{Facts, Flame, Health, flame, seen_at, sentence, without_this_node};
+pub use local::ListenError;
+pub use message::{ClientMessage, Hello, PROTOCOL, Role, ServerMessage, check_versions};
+pub use place::place_of;
 pub use publish::{Publisher, Watcher};
+pub use server::{Desk, MOST_CONNECTIONS, Server};
 pub use view::{
     BeaconState, BeaconView, ClusterStage, ClusterView, DutyMark, HEARTBEAT_MS, Mark, Mode, NetworkView,
     NextDuty, NodeInfo, NodeState, NodeView, Reach, STALE_MS, STRIP_DUTIES, SeatState, SeatView, plain,

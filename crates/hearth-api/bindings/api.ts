@@ -1,0 +1,378 @@
+// Made from crates/hearth-api; do not edit. To refresh: UPDATE=1 cargo test -p hearth-api typescript
+
+export const PROTOCOL = 1;
+export const HEARTBEAT_MS = 5000;
+export const STALE_MS = 15000;
+
+export type Commands = {
+  status: { request: StatusRequest; reply: NodeView; acts: false };
+  duties: { request: DutiesRequest; reply: DutiesReply; acts: false };
+  alerts: { request: AlertsRequest; reply: AlertsReply; acts: false };
+  stop: { request: StopRequest; reply: StopReply; acts: true };
+};
+
+export type Alert = {
+  /** Which trouble, with what it is about. */
+  kind: AlertKind,
+  /** The cluster it concerns; `None` for all. */
+  cluster: string | null,
+  /** How bad. */
+  severity: Severity,
+  /** Since when it is so; earlier than the moment at which it was raised. */
+  since_ms: number,
+  /** Since when it is gone but not yet trusted to stay away. Counts no more for the verdict on the node. */
+  recovering_since_ms: number | null,
+  /** When it was over; `None` while it lasts. */
+  resolved_ms: number | null,
+  /** What happened, in a few words without a full stop. */
+  title: string,
+  /** What happened and what it means for the stake. */
+  text: string,
+  /** What the owner of this node can do; `None` if nothing. */
+  action: string | null, };
+
+export type AlertKind = { "code": "not_signing",
+  /** Operators that are here. */
+  here: number,
+  /** Operators that are needed. */
+  needed: number,
+  /** What to call those that are not here. */
+  missing: Array<string>,
+  /** Why this node refuses, if it does. */
+  reason: string | null, } | { "code": "duties_missed",
+  /** Duties that were missed since it began. */
+  missed: number, } | { "code": "operator_dark",
+  /** Its number. */
+  seat: number,
+  /** What to call it. */
+  name: string,
+  /** Operators that are here. */
+  here: number,
+  /** Operators that are needed. */
+  needed: number, } | { "code": "no_beacon_node",
+  /** How many there are. */
+  known: number, } | { "code": "beacon_node_down",
+  /** Which one. */
+  url: string, } | { "code": "beacon_node_slow",
+  /** Which one. */
+  url: string,
+  /** What is slow. */
+  limit_ms: number, } | { "code": "peer_slow",
+  /** Its number. */
+  seat: number,
+  /** What to call it. */
+  name: string,
+  /** What is long. */
+  limit_ms: number, } | { "code": "relay_only",
+  /** Its number. */
+  seat: number,
+  /** What to call it. */
+  name: string, };
+
+export type AlertsReply = {
+  /** What needs attention now, worst first. */
+  current: Array<Alert>,
+  /** What is resolved, newest first. */
+  past: Array<Alert>, };
+
+export type AlertsRequest = {
+  /** Resolved alerts to tell, at most; none unless given. */
+  past: number, };
+
+export type BeaconState = "unknown" | "ready" | "no_execution" | "syncing" | "other_network" | "silent";
+
+export type BeaconView = {
+  /** Its address, without what is secret in it. */
+  url: string,
+  /** Its name and version, in its own words. */
+  version: string | null,
+  /** Whether it can be used. */
+  state: BeaconState,
+  /** Slot of its head. */
+  head_slot: string | null,
+  /** How long it took to say how far it is. */
+  latency_ms: number | null,
+  /** What last went wrong with it, in its own words. */
+  last_error: string | null, };
+
+export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
+
+export type ClientMessage = { "hello": Hello } | { "call": {
+  /** Chosen by the program; the reply bears it. */
+  id: number,
+  /** Name of the command. */
+  command: string,
+  /** What the command asks for. */
+  request: unknown, } } | { "subscribe": {
+  /** Chosen by the program; the events bear it. */
+  id: number, } };
+
+export type ClusterStage = "unknown" | "queued" | "active" | "exited";
+
+export type ClusterView = {
+  /** Hash of its lock. */
+  id: string,
+  /** The name that its makers gave it. */
+  name: string,
+  /** How far its validators are. */
+  stage: ClusterStage,
+  /** Operators that must be here for the validators to sign. */
+  needed: number,
+  /** Its operators, in the order of the cluster definition. */
+  seats: Array<SeatView>,
+  /** Validators of the cluster. */
+  validators: number,
+  /** The duty that comes next; `None` if none is known. */
+  next_duty: NextDuty | null,
+  /** The latest duties, oldest first; at most [`STRIP_DUTIES`]. */
+  strip: Array<DutyMark>,
+  /** The verdict on it. */
+  health: Health, };
+
+export type DutiesReply = {
+  /** Newest first. */
+  duties: Array<DutyRecord>,
+  /** Whether the limit left some out. */
+  more: boolean, };
+
+export type DutiesRequest = {
+  /** Of this cluster only. */
+  cluster: string | null,
+  /** Of this validator only. */
+  validator: string | null,
+  /** Only those that were missed. */
+  only_misses: boolean,
+  /** How many at most; [`DEFAULT_DUTIES`] unless given, never more than [`MOST_DUTIES`]. */
+  limit: number | null, };
+
+export type DutyKind = "proposer" | "attester" | "signature" | "exit" | "builder_registration" | "randao" | "prepare_aggregator" | "aggregator" | "sync_message" | "prepare_sync_contribution" | "sync_contribution" | "info_sync";
+
+export type DutyMark = {
+  /** The slot. */
+  slot: string,
+  /** What was to be done. */
+  kind: DutyKind,
+  /** What became of it. */
+  mark: Mark, };
+
+export type DutyOutcome = { "kind": "waiting" } | { "kind": "sent" } | { "kind": "missed",
+  /** The stage that did not succeed. */
+  stage: DutyStage,
+  /** The reason's code, as Charon's tracker names it. */
+  code: string,
+  /** The reason. */
+  sentence: string,
+  /** What to do, if anything. */
+  suggestion: string | null,
+  /** What is known about it, for whoever wants to know more. */
+  detail: string, };
+
+export type DutyRecord = {
+  /** Whose duty. */
+  cluster: string,
+  /** The slot. */
+  slot: string,
+  /** What was to be done. */
+  kind: DutyKind,
+  /** When it was due. The moments of [`Trace`] count from here. */
+  due_ms: number,
+  /** How many validators had it. */
+  validator_count: number,
+  /** Which ones; empty if that is not known. */
+  validators: Array<string>,
+  /** The stages it reached. */
+  trace: Trace,
+  /** Number of the operator who led the round in which it was agreed. */
+  leader: number | null,
+  /** That round. */
+  round: number | null,
+  /** Numbers of the operators whose partial signature arrived, this one's included. */
+  signers: Array<number>,
+  /** What became of it. */
+  outcome: DutyOutcome, };
+
+export type DutyStage = "fetch" | "agree" | "sign" | "collect" | "submit";
+
+export type DutyUnderWay = {
+  /** The slot. */
+  slot: string,
+  /** What is being done. */
+  kind: DutyKind, };
+
+export type ErrorCode = "not_running" | "not_trusted" | "node_too_old" | "program_too_old" | "connection_lost" | "timed_out" | "unknown_command" | "bad_request" | "not_allowed" | "busy" | "too_much" | "not_ready" | "internal";
+
+export type Flame = "lit" | "low" | "needs_you" | "working" | "ash" | "dark";
+
+export type Health = {
+  /** The state. */
+  flame: Flame,
+  /** The state in a sentence. */
+  sentence: string,
+  /** Operators that are here. */
+  here: number,
+  /** Operators that may leave before signing stops; zero below that too. */
+  spare: number, };
+
+export type Hello = {
+  /** [`PROTOCOL`] of the speaker. */
+  protocol: number,
+  /** Version of the speaker's program, for people. */
+  build: string,
+  /** What the speaker is. */
+  role: Role, };
+
+export type Mark = "waiting" | "sent" | "missed";
+
+export type Mode = "unknown" | "foreground" | "while_signed_in" | "always_on";
+
+export type NetworkView = {
+  /** Its name. */
+  name: string,
+  /** Whether its ether is worth nothing. */
+  test: boolean,
+  /** Start of slot 0. */
+  genesis_ms: number,
+  /** Length of a slot. */
+  slot_ms: number,
+  /** Slots in an epoch. */
+  slots_per_epoch: number, };
+
+export type NextDuty = {
+  /** The slot. */
+  slot: string,
+  /** What is to be done. */
+  kind: DutyKind,
+  /** When it is due. */
+  due_ms: number, };
+
+export type NodeInfo = {
+  /** Version of the node's program. */
+  version: string,
+  /** What keeps it running. */
+  mode: Mode,
+  /** What it is doing. */
+  state: NodeState,
+  /** When it was started. */
+  started_ms: number, };
+
+export type NodeState = { "kind": "starting",
+  /** What it waits for, as the end of "Starting: …". */
+  waiting_for: string, } | { "kind": "running" } | { "kind": "stopping" } | { "kind": "refusing",
+  /** Why, as the end of "Not signing: …". */
+  reason: string, };
+
+export type NodeView = {
+  /** Number of this view, counted from the node's start. Set when it is published. */
+  seq: number,
+  /** When all this was so. */
+  at_ms: number,
+  /** The slot of that moment; `None` before genesis or while the network is not known. */
+  slot: string | null,
+  /** The node itself. */
+  node: NodeInfo,
+  /** The chain it follows; `None` until a beacon node has told. */
+  network: NetworkView | null,
+  /** Its beacon nodes, in order of preference. */
+  beacons: Array<BeaconView>,
+  /** The clusters it has a seat in. */
+  clusters: Array<ClusterView>,
+  /** What needs attention now, worst first. */
+  alerts: Array<Alert>,
+  /** The verdict on all of it. */
+  health: Health, };
+
+export type Reach = "direct" | "relay" | "none";
+
+export type Role = "node" | "cli" | "window" | "tray" | "other";
+
+export type SeatState = "here" | "slow" | "dark" | "unknown";
+
+export type SeatView = {
+  /** The operator's number in the cluster, counted from 1: its share index. */
+  number: number,
+  /** The name that it goes by. */
+  nickname: string | null,
+  /** Whether it is this node. */
+  me: boolean,
+  /** Whether it is here. */
+  state: SeatState,
+  /** How messages reach it. */
+  path: Reach,
+  /** Time that a message there and back takes. */
+  rtt_ms: number | null,
+  /** When it was last heard of. */
+  last_seen_ms: number | null,
+  /** The program that it runs. */
+  client: string | null,
+  /** The version of that program. */
+  version: string | null,
+  /** Its clock minus ours. */
+  clock_offset_ms: number | null, };
+
+export type ServerMessage = { "hello": Hello } | { "reply": {
+  /** Which call. */
+  id: number,
+  /** The reply of that command. */
+  reply: unknown, } } | { "failed": {
+  /** Which call; `None` when the connection ends. */
+  id: number | null,
+  /** Why. */
+  error: UiError, } } | { "event": {
+  /** Which subscription. */
+  id: number,
+  /** The event. */
+  event: ViewEvent, } };
+
+export type Severity = "info" | "warning" | "critical";
+
+export type StatusRequest = Record<symbol, never>;
+
+export type StopReply = {
+  /** Whether the node stops now. `false`: it was only asked. */
+  stopping: boolean,
+  /** The duty that is finished first. */
+  finishing: DutyUnderWay | null,
+  /** Longest time until the node is gone. */
+  within_ms: number,
+  /** What becomes of the clusters meanwhile: [`crate::without_this_node`]. */
+  consequence: string, };
+
+export type StopRequest = {
+  /** Whether the owner has read what it means and wants it. */
+  confirmed: boolean, };
+
+export type Trace = {
+  /** The operators agreed. */
+  agreed_ms: number | null,
+  /** Our share signed. */
+  signed_ms: number | null,
+  /** Enough shares were together. */
+  complete_ms: number | null,
+  /** The beacon node took it. */
+  sent_ms: number | null, };
+
+export type UiError = {
+  /** What to branch on. */
+  code: ErrorCode,
+  /** What happened. */
+  message: string,
+  /** What it means for the owner's stake. */
+  stake: string,
+  /** What to do. */
+  remedy: string,
+  /** For whoever wants to know more. */
+  details: string | null, };
+
+export type Update = {
+  /** [`NodeView::seq`] of the view that this changes. */
+  after: number,
+  /** The same of the view that results. */
+  seq: number,
+  /** [`NodeView::at_ms`] of the view that results. */
+  at_ms: number,
+  /** [`NodeView::slot`] of the view that results. */
+  slot: string | null,
+  /** The parts that differ; none when only time went on. */
+  changes: Array<Change>, };
+
+export type ViewEvent = { "snapshot": NodeView } | { "update": Update };

@@ -1,0 +1,282 @@
+//! The one list of what a node can be asked.
+//!
+//! From it come the request, the [`Handler`] that the node implements, the routing to it, the typed calls of the
+//! client, and the list for TypeScript. A command without a handler does not compile; a command that is not here
+//! does not exist.
+
+use std::sync::Arc;
+
+use hearth_types::{DutyKind, LockHash, Slot, ValidatorIndex};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::alerts::Alert;
+use crate::duty::{DutyOutcome, DutyRecord};
+use crate::error::{ErrorCode, UiError};
+use crate::message::Role;
+use crate::view::NodeView;
+
+/// Who may ask for it: everybody ...
+const LOOKS: bool = false;
+/// ... or only who [`Role::may_act`].
+const ACTS: bool = true;
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $grade:ident $name:ident: $variant:ident($request:ty) -> $reply:ty;)*) => {
+        /// Something that the node is asked.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Request {
+            $($(#[$doc])* $variant($request),)*
+        }
+
+        impl Request {
+            /// Names of all commands.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            /// What a call asks for.
+            ///
+            /// Errors: [`ErrorCode::UnknownCommand`], [`ErrorCode::NotAllowed`], [`ErrorCode::BadRequest`].
+            pub(crate) fn read(role: Role, command: &str, request: Value) -> Result<Self, UiError> {
+                match command {
+                    $(stringify!($name) => {
+                        if $grade == ACTS && !role.may_act() {
+                            return Err(UiError::because(ErrorCode::NotAllowed, command));
+                        }
+                        let request = serde_json::from_value(request);
+                        request.map(Self::$variant).map_err(|error| UiError::because(ErrorCode::BadRequest, error))
+                    })*
+                    _ => Err(UiError::because(ErrorCode::UnknownCommand, crate::view::plain(command, 100))),
+                }
+            }
+        }
+
+        /// What answers: the node, or a fake of it.
+        ///
+        /// Runs beside the duties, never on their way: an answer that takes long delays only who asked. Its future is
+        /// dropped when whoever asked has left.
+        pub trait Handler: Send + Sync + 'static {
+            $($(#[$doc])* fn $name(
+                &self,
+                request: $request,
+            ) -> impl Future<Output = Result<$reply, UiError>> + Send;)*
+        }
+
+        /// Hands a request to the handler.
+        pub(crate) async fn route<H: Handler>(handler: Arc<H>, request: Request) -> Result<Value, UiError> {
+            let reply = match request {
+                $(Request::$variant(request) => serde_json::to_value(handler.$name(request).await?),)*
+            };
+            reply.map_err(|error| UiError::because(ErrorCode::Internal, error))
+        }
+
+        impl crate::client::Client {
+            $($(#[$doc])* pub async fn $name(&mut self, request: $request) -> Result<$reply, UiError> {
+                self.call(stringify!($name), &request).await
+            })*
+        }
+
+        /// Name, request, reply and whether it acts, for TypeScript.
+        #[cfg(test)]
+        pub(crate) fn for_typescript(list: &mut impl crate::typescript::List) {
+            $(list.command::<$request, $reply>(stringify!($name), $grade);)*
+        }
+    };
+}
+
+commands! {
+    /// Everything that a surface shows of the node, as it is now.
+    LOOKS status: Status(StatusRequest) -> NodeView;
+    /// What became of recent duties, newest first.
+    LOOKS duties: Duties(DutiesRequest) -> DutiesReply;
+    /// What needs attention, and what did lately.
+    LOOKS alerts: Alerts(AlertsRequest) -> AlertsReply;
+    /// What stopping the node would mean; and, confirmed, to stop it.
+    ACTS stop: Stop(StopRequest) -> StopReply;
+}
+
+/// Asks for the view.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct StatusRequest {}
+
+/// Which duties.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct DutiesRequest {
+    /// Of this cluster only.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub cluster: Option<LockHash>,
+    /// Of this validator only.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub validator: Option<ValidatorIndex>,
+    /// Only those that were missed.
+    pub only_misses: bool,
+    /// How many at most; [`DEFAULT_DUTIES`] unless given, never more than [`MOST_DUTIES`].
+    pub limit: Option<u32>,
+}
+
+/// Duties in an answer unless another number is asked for.
+pub const DEFAULT_DUTIES: usize = 100;
+/// Duties in an answer, at most: together they stay below the longest message.
+pub const MOST_DUTIES: usize = 500;
+
+/// The duties that were asked for.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct DutiesReply {
+    /// Newest first.
+    pub duties: Vec<DutyRecord>,
+    /// Whether the limit left some out.
+    pub more: bool,
+}
+
+impl DutiesRequest {
+    /// The answer out of all duties, given newest first.
+    pub fn answer<'a>(&self, newest_first: impl IntoIterator<Item = &'a DutyRecord>) -> DutiesReply {
+        let limit = self.limit.map_or(DEFAULT_DUTIES, |limit| usize::try_from(limit).unwrap_or(MOST_DUTIES));
+        let mut wanted = newest_first.into_iter().filter(|duty| self.wants(duty));
+        let duties = wanted.by_ref().take(limit.min(MOST_DUTIES)).cloned().collect();
+        DutiesReply { duties, more: wanted.next().is_some() }
+    }
+
+    fn wants(&self, duty: &DutyRecord) -> bool {
+        self.cluster.is_none_or(|cluster| duty.cluster == cluster)
+            && self.validator.is_none_or(|validator| duty.validators.contains(&validator))
+            && (!self.only_misses || matches!(duty.outcome, DutyOutcome::Missed { .. }))
+    }
+}
+
+/// How much of the past.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertsRequest {
+    /// Resolved alerts to tell, at most; none unless given.
+    pub past: u32,
+}
+
+/// Alerts, current and past.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct AlertsReply {
+    /// What needs attention now, worst first.
+    pub current: Vec<Alert>,
+    /// What is resolved, newest first.
+    pub past: Vec<Alert>,
+}
+
+/// Asks what stopping would mean, or to stop.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct StopRequest {
+    /// Whether the owner has read what it means and wants it.
+    pub confirmed: bool,
+}
+
+/// What stopping means.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct StopReply {
+    /// Whether the node stops now. `false`: it was only asked.
+    pub stopping: bool,
+    /// The duty that is finished first.
+    pub finishing: Option<DutyUnderWay>,
+    /// Longest time until the node is gone.
+    pub within_ms: u64,
+    /// What becomes of the clusters meanwhile: [`crate::without_this_node`].
+    pub consequence: String,
+}
+
+/// A duty that has begun.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct DutyUnderWay {
+    /// The slot.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub slot: Slot,
+    /// What is being done.
+    #[cfg_attr(test, ts(type = "DutyKind"))]
+    pub kind: DutyKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::duty::Trace;
+
+    #[test]
+    fn a_call_is_read_or_refused_with_the_code_that_fits() {
+        let limited = DutiesRequest { limit: Some(3), ..DutiesRequest::default() };
+        for (name, role, command, request, expected) in [
+            ("all defaults", Role::Tray, "status", json!({}), Ok(Request::Status(StatusRequest {}))),
+            ("one filter", Role::Cli, "duties", json!({"limit": 3}), Ok(Request::Duties(limited))),
+            ("a misspelt filter", Role::Cli, "duties", json!({"limits": 3}), Err(ErrorCode::BadRequest)),
+            ("another shape", Role::Cli, "status", json!(7), Err(ErrorCode::BadRequest)),
+            ("no such command", Role::Cli, "sign", json!({}), Err(ErrorCode::UnknownCommand)),
+            ("the tray acts", Role::Tray, "stop", json!({"confirmed": true}), Err(ErrorCode::NotAllowed)),
+            ("a stranger acts", Role::Other, "stop", json!({}), Err(ErrorCode::NotAllowed)),
+            ("the window acts", Role::Window, "stop", json!({}), Ok(Request::Stop(StopRequest::default()))),
+        ] {
+            let found = Request::read(role, command, request).map_err(|error| error.code);
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn duties_are_filtered_and_limited_in_one_place() {
+        let duty = |slot: u64, validator, missed| DutyRecord {
+            cluster: LockHash::new([slot as u8 % 2; 32]),
+            slot: Slot::new(slot),
+            kind: DutyKind::Attester,
+            due_ms: 0,
+            validator_count: 1,
+            validators: vec![ValidatorIndex::new(validator)],
+            trace: Trace::default(),
+            leader: None,
+            round: None,
+            signers: Vec::new(),
+            outcome: if missed {
+                DutyOutcome::missed(&crate::duty::Miss {
+                    stage: crate::duty::DutyStage::Agree,
+                    code: "no_consensus",
+                    detail: "",
+                    needed: 3,
+                    arrived: 0,
+                    missing: &[],
+                })
+            } else {
+                DutyOutcome::Sent
+            },
+        };
+        let kept = [duty(5, 1, false), duty(4, 2, true), duty(3, 1, true), duty(2, 2, false)];
+        let all = DutiesRequest::default();
+        for (name, request, slots, more) in [
+            ("all", all.clone(), vec![5, 4, 3, 2], false),
+            (
+                "cluster",
+                DutiesRequest { cluster: Some(LockHash::new([1; 32])), ..all.clone() },
+                vec![5, 3],
+                false,
+            ),
+            (
+                "validator",
+                DutiesRequest { validator: Some(ValidatorIndex::new(2)), ..all.clone() },
+                vec![4, 2],
+                false,
+            ),
+            ("misses", DutiesRequest { only_misses: true, ..all.clone() }, vec![4, 3], false),
+            ("limit", DutiesRequest { limit: Some(3), ..all.clone() }, vec![5, 4, 3], true),
+            ("limit just met", DutiesRequest { limit: Some(4), ..all.clone() }, vec![5, 4, 3, 2], false),
+            ("none", DutiesRequest { limit: Some(0), ..all }, vec![], true),
+        ] {
+            let DutiesReply { duties, more: found } = request.answer(&kept);
+            assert_eq!(duties.iter().map(|duty| duty.slot.get()).collect::<Vec<_>>(), slots, "{name}");
+            assert_eq!(found, more, "{name}");
+        }
+    }
+}
