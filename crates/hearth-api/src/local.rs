@@ -158,7 +158,8 @@ mod unix {
     }
 }
 
-/// Written against the documentation of named pipes and type-checked at most: no test has run it on Windows yet.
+/// Written against the documentation of named pipes. Neither compiled nor run for Windows yet: to be checked by the
+/// first build there.
 #[cfg(windows)]
 mod windows {
     use std::io;
