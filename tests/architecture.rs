@@ -16,7 +16,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hearth-p2p", &["types"]),
     ("hearth-beacon", &["types", "duties"]),
     ("hearth-api", &["types"]),
-    ("hearth-node", &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api"]),
+    (
+        "hearth-node",
+        &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api"],
+    ),
     (
         "hearth-sim",
         &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api", "node"],

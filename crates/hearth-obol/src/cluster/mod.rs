@@ -15,6 +15,7 @@
 //! network, threshold, version   facts
 //! words         six words to compare a plan by
 //! key_lock      who uses a node's key
+//! obol_api      what a node signs for Obol's public service
 //! ```
 //!
 //! Source: `obol-cluster.md` of the protocol specification; sections are named where they apply.
@@ -29,6 +30,7 @@ mod key_lock;
 mod merkle;
 mod model;
 mod network;
+mod obol_api;
 mod plan;
 mod read;
 mod registration;
@@ -59,6 +61,7 @@ pub use model::{
     Addresses, Creator, Definition, Deposit, DistributedValidator, Lock, OperatorEntry, Registration,
 };
 pub use network::{IncompleteNetwork, Network, Networks};
+pub use obol_api::{PartialExit, exit_access_root, partial_exits_root, test_result_root};
 pub use plan::{AddressError, DkgAlgorithm, Plan, PlanError, new_uuid, timestamp_text};
 pub use read::ParseError;
 pub use registration::DEFAULT_GAS_LIMIT;
