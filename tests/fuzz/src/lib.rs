@@ -19,8 +19,11 @@ pub use enr::enr;
 pub use keystore::keystore;
 pub use lock::lock;
 
+/// What a target does with bytes.
+type Promise = fn(&[u8]);
+
 /// Every target, by the name of its file in `fuzz_targets/` and of its folder in `corpus/`.
-pub const TARGETS: [(&str, fn(&[u8])); 4] =
+pub const TARGETS: [(&str, Promise); 4] =
     [("definition", definition), ("lock", lock), ("enr", enr), ("keystore", keystore)];
 
 /// Bytes of the longest sentence about a file. Parts of the file that a sentence repeats are cut, well below this.
