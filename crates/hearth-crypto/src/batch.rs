@@ -2,16 +2,18 @@
 //!
 //! Since Electra all validators that attest in one slot sign the same root, so one hash to the curve and one pairing
 //! check serve them all ([`find_invalid`]). Where every key signed several roots, one pairing serves each key ([`all_hold`]).
+//! Likewise one interpolation says whether the public shares of many keys lie where they must ([`all_interpolate`]).
 
 use std::ops::Range;
 
 use blst::{blst_p1_affine, blst_p2_affine};
-use hearth_types::SigningRoot;
+use hearth_types::{OperatorIndex, SigningRoot, Threshold};
 use rand::CryptoRng;
 
 use crate::bls::{PublicKey, Signature};
 use crate::curve;
 use crate::k1::keccak256;
+use crate::threshold::recombine_public;
 
 /// Several roots that one key claims to have signed.
 #[derive(Clone, Debug)]
@@ -49,6 +51,41 @@ pub fn all_hold(claims: &[Claims]) -> bool {
     }
     let signature = curve::g2_affine(&curve::g2_multiply_sum(&signatures, &all_factors, BITS));
     curve::pairings_hold(&keys, &messages, signature.as_ref())
+}
+
+/// Whether every key is the value at zero of the one polynomial of degree below `threshold` on which all its shares lie.
+/// Element `i` of the shares is share `i + 1`; no where the keys differ in their number of shares, or have too few.
+///
+/// Each key and its shares are multiplied by a factor of that key, and the sums interpolated: the price is that of one key and a
+/// short multiplication for each point. The factors are made as in [`all_hold`].
+pub fn all_interpolate(keys: &[(PublicKey, &[PublicKey])], threshold: Threshold) -> bool {
+    const BITS: usize = 128;
+    let Some((_, first)) = keys.first() else { return true };
+    let (shares, least) = (first.len(), threshold.count());
+    if shares < least || keys.iter().any(|(_, own)| own.len() != shares) {
+        return false;
+    }
+    let seed = {
+        let points = keys.iter().flat_map(|(key, own)| std::iter::once(key).chain(*own));
+        keccak256(&points.flat_map(PublicKey::to_bytes).collect::<Vec<u8>>())
+    };
+    let factor = |number: u64| {
+        let hash = keccak256(&[&seed[..], &number.to_le_bytes()].concat());
+        hash.into_iter().take(BITS / 8)
+    };
+    let factors: Vec<u8> = (0_u64..).take(keys.len()).flat_map(factor).collect();
+    let sum =
+        |points: Vec<blst_p1_affine>| PublicKey::from_sum(&curve::g1_multiply_sum(&points, &factors, BITS));
+    // A sum that is the identity is left to whoever checks the keys one by one.
+    let Some(group) = sum(keys.iter().map(|(key, _)| key.point()).collect()) else { return false };
+    let share = |(position, index): (usize, OperatorIndex)| {
+        let points = keys.iter().filter_map(|(_, own)| own.get(position)).map(PublicKey::point).collect();
+        Some((index.share(), sum(points)?))
+    };
+    let sums: Option<Vec<_>> = OperatorIndex::all(u8::MAX).take(shares).enumerate().map(share).collect();
+    let Some(sums) = sums.filter(|sums| sums.len() == shares) else { return false };
+    let (most, rest) = sums.split_at(least - 1);
+    rest.iter().all(|last| recombine_public(&[most, &[*last]].concat()) == Ok(group))
 }
 
 /// Binds the factors to everything that is claimed.

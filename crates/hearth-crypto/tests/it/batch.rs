@@ -1,8 +1,9 @@
 //! Batches of signatures over one root.
 
-use hearth_crypto::batch::{Claims, all_hold, find_invalid};
+use hearth_crypto::batch::{Claims, all_hold, all_interpolate, find_invalid};
+use hearth_crypto::threshold::split;
 use hearth_crypto::{PublicKey, SecretKey, Signature};
-use hearth_types::SigningRoot;
+use hearth_types::{SigningRoot, Threshold};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 
@@ -140,4 +141,47 @@ fn several_roots_by_several_keys_hold_together_and_one_wrong_claim_is_noticed() 
         change(&mut claims);
         assert!(!all_hold(&claims), "{name}");
     }
+}
+
+/// Group keys with their public shares.
+fn shared_keys(keys: u64, threshold: u64, operators: u8) -> Vec<(PublicKey, Vec<PublicKey>)> {
+    let threshold = Threshold::new(threshold, operators).unwrap();
+    let key = |seed| {
+        let secret = SecretKey::generate(&mut seeded(seed));
+        let shares = split(&secret, threshold, operators, &mut seeded(seed + 1_000));
+        (secret.public_key(), shares.iter().map(SecretKey::public_key).collect())
+    };
+    (0..keys).map(key).collect()
+}
+
+fn interpolate(keys: &[(PublicKey, Vec<PublicKey>)], threshold: u64) -> bool {
+    let keys: Vec<(PublicKey, &[PublicKey])> = keys.iter().map(|(key, shares)| (*key, &shares[..])).collect();
+    all_interpolate(&keys, Threshold::new(threshold, 254).unwrap())
+}
+
+#[test]
+fn the_shares_of_many_keys_interpolate_together_and_one_wrong_point_is_noticed() {
+    for (keys, threshold, operators) in [(0, 2, 3), (1, 2, 3), (1, 3, 4), (7, 3, 4), (40, 5, 7), (3, 4, 4)] {
+        assert!(
+            interpolate(&shared_keys(keys, threshold, operators), threshold),
+            "{keys}: {threshold}/{operators}"
+        );
+    }
+    type Spoil = fn(&mut Vec<(PublicKey, Vec<PublicKey>)>);
+    let spoils: [(&str, Spoil); 7] = [
+        ("another group key", |keys| keys[3].0 = keys[2].0),
+        ("a share of another key", |keys| keys[3].1[3] = keys[2].1[3]),
+        ("the first share of another key", |keys| keys[3].1[0] = keys[2].1[0]),
+        ("two shares swapped", |keys| keys[5].1.swap(0, 1)),
+        ("two keys swapped", |keys| (keys[0].0, keys[1].0) = (keys[1].0, keys[0].0)),
+        ("a share missing", |keys| keys[6].1.truncate(3)),
+        ("too few shares", |keys| keys.iter_mut().for_each(|(_, shares)| shares.truncate(2))),
+    ];
+    for (name, spoil) in spoils {
+        let mut keys = shared_keys(7, 3, 4);
+        spoil(&mut keys);
+        assert!(!interpolate(&keys, 3), "{name}");
+    }
+    assert!(!interpolate(&shared_keys(7, 3, 4), 2), "a polynomial of a higher degree");
+    assert!(interpolate(&shared_keys(7, 2, 4), 3), "one of a lower degree is a special case");
 }

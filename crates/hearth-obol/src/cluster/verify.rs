@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use hearth_crypto::batch::{Claims, all_hold};
+use hearth_crypto::batch::{Claims, all_hold, all_interpolate};
 use hearth_crypto::k1::recover;
 use hearth_crypto::threshold::recombine_public;
 use hearth_crypto::{PublicKey, Signature};
@@ -130,6 +130,7 @@ struct Facts<'a> {
     lock: &'a Lock,
     networks: &'a Networks,
     keys: OnceCell<Result<Vec<ClusterValidator>, Problem>>,
+    everything_signed: OnceCell<bool>,
 }
 
 impl<'a> Facts<'a> {
@@ -148,7 +149,7 @@ impl<'a> Facts<'a> {
     ];
 
     fn of(lock: &'a Lock, networks: &'a Networks) -> Self {
-        Self { lock, networks, keys: OnceCell::new() }
+        Self { lock, networks, keys: OnceCell::new(), everything_signed: OnceCell::new() }
     }
 
     fn into_keys(self) -> Result<Vec<ClusterValidator>, Problem> {
@@ -181,10 +182,14 @@ impl<'a> Facts<'a> {
         if let Some(validator) = keys.iter().position(|keys| !groups.insert(keys.group.to_bytes())) {
             return Err(Problem::DuplicateValidator { validator });
         }
+        let on_polynomial = self.all_interpolate(keys);
         first_problem(keys.par_iter().enumerate().map(|(validator, keys)| {
             let distinct: BTreeSet<_> = keys.shares.iter().map(PublicKey::to_bytes).collect();
             if distinct.len() != keys.shares.len() {
                 return Err(Problem::DuplicateShare { validator });
+            }
+            if on_polynomial {
+                return Ok(());
             }
             check_polynomial(keys, threshold).map_err(|operator| Problem::OffPolynomial { validator, operator })
         }))
@@ -221,10 +226,10 @@ impl<'a> Facts<'a> {
         let plan = &self.lock.definition;
         let genesis = network_of(plan, self.networks)?.fork_version;
         let keys = self.keys()?;
-        let signed = self.all_signed(|position, validator| {
-            let planned = planned_registration(plan, position, validator)?;
-            Some(vec![claim(&planned.signature, planned.signing_root(genesis))?])
-        });
+        let signed = self.everything_signed(genesis)
+            || self.all_signed(|position, validator| {
+                Some(vec![registration_claim(plan, genesis, position, validator)?])
+            });
         let differs = self
             .lock
             .validators
@@ -278,10 +283,8 @@ impl<'a> Facts<'a> {
     fn check_deposits(&self) -> Result<(), Problem> {
         let plan = &self.lock.definition;
         let genesis = network_of(plan, self.networks)?.fork_version;
-        let signed = self.all_signed(|_, validator| {
-            let deposits = validator.deposits.iter().filter(|deposit| !is_absent(deposit));
-            deposits.map(|deposit| claim(&deposit.signature, deposit.signing_root(genesis))).collect()
-        });
+        let signed = self.everything_signed(genesis)
+            || self.all_signed(|_, validator| deposit_claims(genesis, validator));
         first_problem(self.lock.validators.par_iter().enumerate().map(|(position, validator)| {
             let credentials = plan
                 .addresses_of(position)
@@ -299,6 +302,29 @@ impl<'a> Facts<'a> {
             }
             Ok(())
         }))
+    }
+
+    /// Whether the shares of all validators lie where they must, checked together. No may also mean that they cannot be.
+    fn all_interpolate(&self, keys: &[ClusterValidator]) -> bool {
+        let plan = &self.lock.definition;
+        let operators = u8::try_from(plan.operators.len()).ok();
+        let threshold = operators.and_then(|operators| Threshold::new(plan.threshold, operators).ok());
+        let sets: Vec<_> = keys.iter().map(|keys| (keys.group, &keys.shares[..])).collect();
+        threshold.is_some_and(|threshold| all_interpolate(&sets, threshold))
+    }
+
+    /// Whether every validator's key signed its registration and all its deposits; no where the version has no registrations.
+    /// One pass over both is cheaper than two.
+    fn everything_signed(&self, genesis: ForkVersion) -> bool {
+        let plan = &self.lock.definition;
+        *self.everything_signed.get_or_init(|| {
+            plan.version.has_registrations()
+                && self.all_signed(|position, validator| {
+                    let mut claims = deposit_claims(genesis, validator)?;
+                    claims.push(registration_claim(plan, genesis, position, validator)?);
+                    Some(claims)
+                })
+        })
     }
 
     /// Whether every validator's key signed everything that `claims` tells of it; no if something is missing. Checks many
@@ -363,6 +389,26 @@ fn planned_registration(
         public_key: validator.public_key.clone(),
         ..validator.registration.clone()
     })
+}
+
+/// What the validator's key must have signed for its registration to be the planned one.
+fn registration_claim(
+    plan: &Definition,
+    genesis: ForkVersion,
+    position: usize,
+    validator: &DistributedValidator,
+) -> Option<(SigningRoot, Signature)> {
+    let planned = planned_registration(plan, position, validator)?;
+    claim(&planned.signature, planned.signing_root(genesis))
+}
+
+/// What the validator's key must have signed for its deposits.
+fn deposit_claims(
+    genesis: ForkVersion,
+    validator: &DistributedValidator,
+) -> Option<Vec<(SigningRoot, Signature)>> {
+    let deposits = validator.deposits.iter().filter(|deposit| !is_absent(deposit));
+    deposits.map(|deposit| claim(&deposit.signature, deposit.signing_root(genesis))).collect()
 }
 
 /// A root and its signature, if both are there.
