@@ -59,7 +59,21 @@ impl std::fmt::Display for OperatorIndex {
 ///
 /// Source: Obol cluster lock, where share index = operator position + 1.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "u8")]
 pub struct ShareIndex(NonZeroU8);
+
+impl TryFrom<u8> for ShareIndex {
+    type Error = ShareIndexOutOfRange;
+
+    fn try_from(x: u8) -> Result<Self, ShareIndexOutOfRange> {
+        Self::new(x).ok_or(ShareIndexOutOfRange(x))
+    }
+}
+
+/// A number that is no share's.
+#[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
+#[error("share index {0} is outside 1..=254")]
+pub struct ShareIndexOutOfRange(u8);
 
 impl ShareIndex {
     /// The share at `x`; `None` for zero and for 255.
@@ -188,8 +202,11 @@ mod tests {
             assert_eq!(usize::from(operator.share().get()), operator.position() + 1);
             assert_eq!(operator.share().operator(), operator);
         }
-        assert_eq!(ShareIndex::new(0), None);
-        assert_eq!(ShareIndex::new(255), None);
+        for none in [0, 255] {
+            assert_eq!(ShareIndex::new(none), None);
+            assert!(serde_json::from_str::<ShareIndex>(&none.to_string()).is_err(), "{none} was read");
+        }
+        assert_eq!(serde_json::from_str("254").ok(), ShareIndex::new(254));
         assert_eq!(OperatorIndex::new(254), None);
     }
 }
