@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "helpers of a test fail and talk as tests do")]
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -62,10 +63,10 @@ fn operators_killed_at_random_never_make_a_slashable_pair() {
     assert!(verdict["included"].as_u64().is_some_and(|included| included > 0), "{verdict:#}");
 }
 
-#[test]
-fn a_folder_in_use_is_refused_and_a_node_stops_when_asked() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let cluster = folder.path().join("cluster");
+/// A cluster in `folder` of which one node runs, and waits for its beacon node with its own folder taken: nobody listens
+/// there. The folder of the node, the address of its beacon node, and the node.
+fn waiting_node(folder: &Path) -> (String, String, Running) {
+    let cluster = folder.join("cluster");
     let made = Command::new(hearth())
         .args(["create", "cluster", "--nodes", "4", "--network", "hoodi", "--insecure-keys", "--cluster-dir"])
         .arg(&cluster)
@@ -75,23 +76,60 @@ fn a_folder_in_use_is_refused_and_a_node_stops_when_asked() {
         .expect("hearth starts");
     assert!(made.status.success(), "{}", said(&made));
 
-    // Nobody listens there: the node waits for its beacon node, with the folder taken.
     let nowhere = format!("http://127.0.0.1:{}", free_ports(1)[0]);
     let mut commands = node_commands(&cluster, 4, &nowhere);
-    let mut node = Running::start(commands.remove(0), &folder.path().join("node.log"));
+    let mut node = Running::start(commands.remove(0), &folder.join("node.log"));
     let lock = cluster.join("node0/hearth.lock");
     let deadline = Instant::now() + Duration::from_secs(60);
     while !(lock.exists() && node.log().contains("waiting for the beacon node")) {
         assert!(node.is_running() && Instant::now() < deadline, "{}", node.log());
         std::thread::sleep(Duration::from_millis(20));
     }
-    let data_dir = cluster.join("node0").display().to_string();
+    (cluster.join("node0").display().to_string(), nowhere, node)
+}
+
+#[test]
+fn a_folder_in_use_is_refused_and_a_node_stops_when_asked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (data_dir, nowhere, mut node) = waiting_node(folder.path());
     let second = run(&["run", "--data-dir", &data_dir, "--beacon-node", &nowhere]);
     assert!(!second.status.success());
     assert!(said(&second).contains("already running"), "{}", said(&second));
 
     node.terminate();
     assert!(node.wait(), "{}", node.log());
+}
+
+#[test]
+fn a_running_node_is_asked_and_stopped_from_the_command_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (data_dir, nowhere, mut node) = waiting_node(folder.path());
+    let ask = |arguments: &[&str]| run(&[arguments, &["--data-dir", &data_dir]].concat());
+    let json = |arguments: &[&str]| -> Value {
+        let output = ask(&[arguments, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).map_err(|_| said(&output)).expect("an answer")
+    };
+
+    // Exit code 3: it answers and does not sign.
+    let status = ask(&["status"]);
+    assert_eq!(status.status.code(), Some(3), "{}", said(&status));
+    assert!(said(&status).contains(&nowhere), "{}", said(&status));
+    let view = json(&["status"]);
+    assert_eq!(view["clusters"][0]["seats"].as_array().map(Vec::len), Some(4), "{view:#}");
+    assert_eq!(view["clusters"][0]["seats"][0]["me"], true, "{view:#}");
+    assert_eq!(json(&["duties"])["duties"].as_array().map(Vec::len), Some(0));
+    assert!(ask(&["alerts"]).status.success());
+
+    // Nobody can answer whether it shall stop.
+    assert!(!ask(&["stop"]).status.success());
+    assert!(node.is_running(), "{}", node.log());
+    let stopped = ask(&["stop", "--yes"]);
+    assert!(stopped.status.success(), "{}", said(&stopped));
+    assert!(node.wait(), "{}", node.log());
+
+    let gone = ask(&["status"]);
+    assert_eq!(gone.status.code(), Some(1), "{}", said(&gone));
+    assert!(said(&gone).contains("What to do"), "{}", said(&gone));
 }
 
 #[test]

@@ -7,6 +7,8 @@ export const STALE_MS = 15000;
 export type Commands = {
   status: { request: StatusRequest; reply: NodeView; acts: false };
   duties: { request: DutiesRequest; reply: DutiesReply; acts: false };
+  history: { request: HistoryRequest; reply: HistoryReply; acts: false };
+  cluster: { request: ClusterRequest; reply: ClusterReply; acts: false };
   alerts: { request: AlertsRequest; reply: AlertsReply; acts: false };
   stop: { request: StopRequest; reply: StopReply; acts: true };
 };
@@ -107,6 +109,28 @@ export type ClientMessage = { "hello": Hello } | { "call": {
   /** Chosen by the program; the events bear it. */
   id: number, } };
 
+export type ClusterReply = {
+  /** Hash of its lock. */
+  cluster: string,
+  /** The name that its makers gave it. */
+  name: string,
+  /** When its plan was made, as the plan says. */
+  created: string,
+  /** Version of its lock file. */
+  lock_version: string,
+  /** Operators needed to sign. */
+  needed: number,
+  /** The six matching words of its plan. */
+  words: string,
+  /** Its operators, in order. */
+  operators: Array<OperatorDetail>,
+  /** Its validators, in the order of the lock. */
+  validators: Array<ValidatorDetail>, };
+
+export type ClusterRequest = {
+  /** Hash of its lock. */
+  cluster: string | null, };
+
 export type ClusterStage = "unknown" | "queued" | "active" | "exited";
 
 export type ClusterView = {
@@ -126,6 +150,8 @@ export type ClusterView = {
   next_duty: NextDuty | null,
   /** The latest duties, oldest first; at most [`STRIP_DUTIES`]. */
   strip: Array<DutyMark>,
+  /** How many of its duties are done. */
+  effectiveness: Effectiveness,
   /** The verdict on it. */
   health: Health, };
 
@@ -142,6 +168,8 @@ export type DutiesRequest = {
   validator: string | null,
   /** Only those that were missed. */
   only_misses: boolean,
+  /** Only those of earlier slots: the rest of a list, where the last one ended. */
+  before: string | null,
   /** How many at most; [`DEFAULT_DUTIES`] unless given, never more than [`MOST_DUTIES`]. */
   limit: number | null, };
 
@@ -199,6 +227,14 @@ export type DutyUnderWay = {
   /** What is being done. */
   kind: DutyKind, };
 
+export type Effectiveness = {
+  /** Of 24 hours. */
+  day: number | null,
+  /** Of 7 days. */
+  week: number | null,
+  /** Of 30 days. */
+  month: number | null, };
+
 export type ErrorCode = "not_running" | "not_trusted" | "node_too_old" | "program_too_old" | "connection_lost" | "timed_out" | "unknown_command" | "bad_request" | "not_allowed" | "busy" | "too_much" | "not_ready" | "internal";
 
 export type Flame = "lit" | "low" | "needs_you" | "working" | "ash" | "dark";
@@ -220,6 +256,26 @@ export type Hello = {
   build: string,
   /** What the speaker is. */
   role: Role, };
+
+export type HistoryReply = {
+  /** When it begins: a full hour. */
+  from_ms: number,
+  /** When it ends: now. */
+  until_ms: number,
+  /** All of it. */
+  total: Tally,
+  /** By time, oldest first; steps without duties are left out. */
+  steps: Array<Step>,
+  /** By validator. */
+  validators: Array<ValidatorTally>,
+  /** By operator. */
+  operators: Array<OperatorTally>, };
+
+export type HistoryRequest = {
+  /** Of this cluster only. */
+  cluster: string | null,
+  /** Of the time up to now that is so long. */
+  period: Period, };
 
 export type Mark = "waiting" | "sent" | "missed";
 
@@ -281,6 +337,24 @@ export type NodeView = {
   /** The verdict on all of it. */
   health: Health, };
 
+export type OperatorDetail = {
+  /** Its number: its share index. */
+  number: number,
+  /** Account of its wallet; empty if the plan was made without wallets. */
+  account: string,
+  /** Record of its node's key. */
+  enr: string, };
+
+export type OperatorTally = {
+  /** Its number in the cluster. */
+  number: number,
+  /** Duties in which its partial signature arrived here in time. */
+  signed: number,
+  /** Duties in which it could have. */
+  of: number, };
+
+export type Period = "day" | "week" | "month";
+
 export type Reach = "direct" | "relay" | "none";
 
 export type Role = "node" | "cli" | "window" | "tray" | "other";
@@ -327,6 +401,12 @@ export type Severity = "info" | "warning" | "critical";
 
 export type StatusRequest = Record<symbol, never>;
 
+export type Step = {
+  /** When it begins. */
+  from_ms: number,
+  /** The duties in it. */
+  tally: Tally, };
+
 export type StopReply = {
   /** Whether the node stops now. `false`: it was only asked. */
   stopping: boolean,
@@ -340,6 +420,14 @@ export type StopReply = {
 export type StopRequest = {
   /** Whether the owner has read what it means and wants it. */
   confirmed: boolean, };
+
+export type Tally = {
+  /** Those that a beacon node took. */
+  done: number,
+  /** Those that were missed. */
+  missed: number,
+  /** Mean time from the moment a duty was due until a beacon node took it; `None` where none did. */
+  mean_sent_ms: number | null, };
 
 export type Trace = {
   /** The operators agreed. */
@@ -374,5 +462,25 @@ export type Update = {
   slot: string | null,
   /** The parts that differ; none when only time went on. */
   changes: Array<Change>, };
+
+export type ValidatorDetail = {
+  /** Its public key: the group key. */
+  pubkey: string,
+  /** Its index; `None` while the chain does not know it. */
+  index: string | null,
+  /** How far it is. */
+  stage: ValidatorStage,
+  /** Who gets the tips of its blocks. */
+  fee_recipient: string,
+  /** Where its ether goes when it leaves. */
+  withdrawal_address: string, };
+
+export type ValidatorStage = "unknown" | "not_deposited" | "inactive" | "active" | "slashed";
+
+export type ValidatorTally = {
+  /** Which one. */
+  validator: string,
+  /** Its duties. */
+  tally: Tally, };
 
 export type ViewEvent = { "snapshot": NodeView } | { "update": Update };

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::alerts::Alert;
+use crate::cluster::{ClusterReply, ClusterRequest};
 use crate::duty::{DutyOutcome, DutyRecord};
 use crate::error::{ErrorCode, UiError};
+use crate::history::{HistoryReply, HistoryRequest};
 use crate::message::Role;
 use crate::view::NodeView;
 
@@ -88,6 +90,10 @@ commands! {
     LOOKS status: Status(StatusRequest) -> NodeView;
     /// What became of recent duties, newest first.
     LOOKS duties: Duties(DutiesRequest) -> DutiesReply;
+    /// The duties of the last day, week or month, added up.
+    LOOKS history: History(HistoryRequest) -> HistoryReply;
+    /// What a cluster is: its operators and validators, as its lock and the chain say.
+    LOOKS cluster: Cluster(ClusterRequest) -> ClusterReply;
     /// What needs attention, and what did lately.
     LOOKS alerts: Alerts(AlertsRequest) -> AlertsReply;
     /// What stopping the node would mean; and, confirmed, to stop it.
@@ -113,6 +119,9 @@ pub struct DutiesRequest {
     pub validator: Option<ValidatorIndex>,
     /// Only those that were missed.
     pub only_misses: bool,
+    /// Only those of earlier slots: the rest of a list, where the last one ended.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub before: Option<Slot>,
     /// How many at most; [`DEFAULT_DUTIES`] unless given, never more than [`MOST_DUTIES`].
     pub limit: Option<u32>,
 }
@@ -134,15 +143,17 @@ pub struct DutiesReply {
 
 impl DutiesRequest {
     /// The answer out of all duties, given newest first.
-    pub fn answer<'a>(&self, newest_first: impl IntoIterator<Item = &'a DutyRecord>) -> DutiesReply {
+    pub fn answer(&self, newest_first: impl IntoIterator<Item = DutyRecord>) -> DutiesReply {
         let limit = self.limit.map_or(DEFAULT_DUTIES, |limit| usize::try_from(limit).unwrap_or(MOST_DUTIES));
         let mut wanted = newest_first.into_iter().filter(|duty| self.wants(duty));
-        let duties = wanted.by_ref().take(limit.min(MOST_DUTIES)).cloned().collect();
+        let duties = wanted.by_ref().take(limit.min(MOST_DUTIES)).collect();
         DutiesReply { duties, more: wanted.next().is_some() }
     }
 
-    fn wants(&self, duty: &DutyRecord) -> bool {
-        self.cluster.is_none_or(|cluster| duty.cluster == cluster)
+    /// Whether the list shall hold this one.
+    pub fn wants(&self, duty: &DutyRecord) -> bool {
+        self.before.is_none_or(|before| duty.slot < before)
+            && self.cluster.is_none_or(|cluster| duty.cluster == cluster)
             && self.validator.is_none_or(|validator| duty.validators.contains(&validator))
             && (!self.only_misses || matches!(duty.outcome, DutyOutcome::Missed { .. }))
     }
@@ -270,11 +281,12 @@ mod tests {
                 false,
             ),
             ("misses", DutiesRequest { only_misses: true, ..all.clone() }, vec![4, 3], false),
+            ("the rest", DutiesRequest { before: Some(Slot::new(4)), ..all.clone() }, vec![3, 2], false),
             ("limit", DutiesRequest { limit: Some(3), ..all.clone() }, vec![5, 4, 3], true),
             ("limit just met", DutiesRequest { limit: Some(4), ..all.clone() }, vec![5, 4, 3, 2], false),
             ("none", DutiesRequest { limit: Some(0), ..all }, vec![], true),
         ] {
-            let DutiesReply { duties, more: found } = request.answer(&kept);
+            let DutiesReply { duties, more: found } = request.answer(kept.clone());
             assert_eq!(duties.iter().map(|duty| duty.slot.get()).collect::<Vec<_>>(), slots, "{name}");
             assert_eq!(found, more, "{name}");
         }

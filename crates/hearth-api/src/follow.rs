@@ -125,6 +125,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::history::Effectiveness;
     use crate::view::{BeaconState, ClusterStage, SeatState, SeatView};
 
     fn any_cluster() -> impl Strategy<Value = ClusterView> {
@@ -140,6 +141,7 @@ mod tests {
                 validators,
                 next_duty: None,
                 strip: Vec::new(),
+                effectiveness: Effectiveness::default(),
                 health: Health::default(),
             }
         })

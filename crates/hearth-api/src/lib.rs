@@ -10,6 +10,8 @@
 //! health.rs      the one flame and the one sentence on it
 //! alerts.rs      troubles with a beginning and an end; alerts/ decides when
 //! duty.rs        what became of a duty, with the reason in a sentence
+//! history.rs     the duties of the last days, added up
+//! cluster.rs     what a cluster is
 //! commands.rs    the one list of what can be asked
 //! error.rs       what went wrong, in four lines
 //! publish.rs     where the node puts its view
@@ -35,12 +37,14 @@
 
 mod alerts;
 mod client;
+mod cluster;
 mod commands;
 mod duty;
 mod error;
 mod follow;
 mod frame;
 mod health;
+mod history;
 mod local;
 mod message;
 mod place;
@@ -52,6 +56,7 @@ mod view;
 
 pub use alerts::{Alert, AlertEngine, AlertKind, Severity, Transition};
 pub use client::{Client, Subscription};
+pub use cluster::{ClusterReply, ClusterRequest, OperatorDetail, ValidatorDetail, ValidatorStage};
 pub use commands::{
     AlertsReply, AlertsRequest, DEFAULT_DUTIES, DutiesReply, DutiesRequest, DutyUnderWay, Handler, MOST_DUTIES,
     Request, StatusRequest, StopReply, StopRequest,
@@ -61,6 +66,9 @@ pub use error::{ErrorCode, UiError};
 pub use follow::{Change, Gap, Update, ViewEvent, apply, difference};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use health::{Facts, Flame, Health, flame, seen_at, sentence, without_this_node};
+pub use history::{
+    Effectiveness, HistoryReply, HistoryRequest, OperatorTally, Period, Step, Tally, ValidatorTally,
+};
 pub use local::ListenError;
 pub use message::{ClientMessage, Hello, PROTOCOL, Role, ServerMessage, check_versions};
 pub use place::place_of;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::health::judge;
-use crate::view::NodeView;
+use crate::view::{HEARTBEAT_MS, NodeView};
 
 /// The node's end. Cheap to clone.
 ///
@@ -31,13 +31,22 @@ impl Publisher {
     /// Replaces the view. Numbers it, makes the words of others fit to be shown, and draws every conclusion: what
     /// `view` has in `seq` and in `health` is overwritten.
     ///
-    /// To be called whenever something changed, and every [`crate::HEARTBEAT_MS`] even if nothing did: an observer
-    /// takes silence for trouble.
+    /// To be called whenever something may have changed, and at least every second: an observer takes silence for trouble.
+    /// A view that differs from the last in nothing but its time is passed on every [`HEARTBEAT_MS`] only.
     pub fn publish(&self, view: NodeView) {
         let mut view = settled(view);
-        self.place.send_modify(|place| {
-            view.seq = place.seq.saturating_add(1);
+        self.place.send_if_modified(|place| {
+            let at_ms = std::mem::replace(&mut view.at_ms, place.at_ms);
+            view.seq = place.seq;
+            // A clock that was set back is a change, too.
+            let young =
+                place.at_ms.checked_add(HEARTBEAT_MS).is_some_and(|due| (place.at_ms..due).contains(&at_ms));
+            if young && view == **place {
+                return false;
+            }
+            (view.seq, view.at_ms) = (place.seq.saturating_add(1), at_ms);
             *place = Arc::new(view);
+            true
         });
     }
 
@@ -93,5 +102,21 @@ mod tests {
         assert_eq!(view.health.sentence, "Not signing: the slashing record is damaged.");
         drop(publisher);
         assert!(!watcher.changed().await);
+    }
+
+    #[test]
+    fn where_only_time_goes_on_the_view_is_passed_on_at_every_heartbeat() {
+        let at = |at_ms| NodeView { at_ms, ..NodeView::default() };
+        let publisher = Publisher::new(at(100));
+        for (name, view, seq) in [
+            ("at once", at(100), 0),
+            ("just before the heartbeat", at(99 + HEARTBEAT_MS), 0),
+            ("at the heartbeat", at(100 + HEARTBEAT_MS), 1),
+            ("a clock set back", at(50), 2),
+            ("a change", NodeView { slot: Some(hearth_types::Slot::new(1)), ..at(51) }, 3),
+        ] {
+            publisher.publish(view);
+            assert_eq!(publisher.current().seq, seq, "{name}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alerts::Alert;
 use crate::health::Health;
+use crate::history::Effectiveness;
 
 /// Duties in [`ClusterView::strip`], at most.
 pub const STRIP_DUTIES: usize = 32;
@@ -120,7 +121,7 @@ pub struct NetworkView {
 }
 
 /// A beacon node.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct BeaconView {
     /// Its address, without what is secret in it.
@@ -190,6 +191,8 @@ pub struct ClusterView {
     pub next_duty: Option<NextDuty>,
     /// The latest duties, oldest first; at most [`STRIP_DUTIES`].
     pub strip: Vec<DutyMark>,
+    /// How many of its duties are done.
+    pub effectiveness: Effectiveness,
     /// The verdict on it.
     pub health: Health,
 }

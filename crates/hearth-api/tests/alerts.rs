@@ -9,8 +9,8 @@
 
 use hearth_api::{
     AlertEngine, AlertKind, BeaconState, BeaconView, ClusterStage, ClusterView, DutyOutcome, DutyRecord,
-    DutyStage, Flame, Health, Miss, NetworkView, NodeState, NodeView, Publisher, Reach, SeatState, SeatView,
-    Severity, Trace, Transition,
+    DutyStage, Effectiveness, Flame, Health, Miss, NetworkView, NodeState, NodeView, Publisher, Reach,
+    SeatState, SeatView, Severity, Trace, Transition,
 };
 use hearth_types::{DutyKind, LockHash, Slot, ValidatorIndex};
 
@@ -244,6 +244,7 @@ impl Owner {
             validators: validators as u32,
             next_duty: None,
             strip: Vec::new(),
+            effectiveness: Effectiveness::default(),
             health: Health::default(),
         };
         let beacon = BeaconView {

@@ -10,10 +10,12 @@
 use std::time::Duration;
 
 use hearth_api::{
-    AlertsReply, AlertsRequest, Client, Decoder, Desk, DutiesReply, DutiesRequest, ErrorCode, Flame, Handler,
-    Hello, MAX_FRAME_BYTES, NodeState, NodeView, PROTOCOL, Publisher, Role, ServerMessage, StatusRequest,
-    StopReply, StopRequest, UiError, ViewEvent, encode,
+    AlertsReply, AlertsRequest, Client, ClusterReply, ClusterRequest, Decoder, Desk, DutiesReply,
+    DutiesRequest, ErrorCode, Flame, Handler, Hello, HistoryReply, HistoryRequest, MAX_FRAME_BYTES, NodeState,
+    NodeView, PROTOCOL, Publisher, Role, ServerMessage, StatusRequest, StopReply, StopRequest, UiError,
+    ViewEvent, encode,
 };
+use hearth_types::Slot;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
@@ -253,8 +255,9 @@ async fn a_handler_that_panics_ends_one_connection_and_nothing_else() {
 }
 
 /// A view of a running node at that moment.
+/// A view like no other: one that differed in its time only would not be passed on at once.
 fn at(at_ms: u64) -> NodeView {
-    let mut view = NodeView { at_ms, ..NodeView::default() };
+    let mut view = NodeView { at_ms, slot: Some(Slot::new(at_ms)), ..NodeView::default() };
     view.node.state = NodeState::Running;
     view
 }
@@ -280,6 +283,14 @@ impl Handler for Fake {
             Some(666) => Err(UiError::because(ErrorCode::Internal, "x".repeat(MAX_FRAME_BYTES))),
             _ => Ok(DutiesReply::default()),
         }
+    }
+
+    async fn history(&self, _: HistoryRequest) -> Result<HistoryReply, UiError> {
+        Ok(HistoryReply::default())
+    }
+
+    async fn cluster(&self, _: ClusterRequest) -> Result<ClusterReply, UiError> {
+        Err(UiError::because(ErrorCode::NotReady, "no cluster"))
     }
 
     async fn alerts(&self, _: AlertsRequest) -> Result<AlertsReply, UiError> {

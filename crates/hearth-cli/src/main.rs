@@ -1,5 +1,6 @@
 //! The `hearth` command.
 
+mod ask;
 mod charon;
 mod cluster;
 mod combine;
@@ -33,6 +34,14 @@ struct Cli {
 enum Command {
     /// Run the node of one operator: agree, sign and submit, until stopped (Ctrl-C or SIGTERM).
     Run(run::Arguments),
+    /// How is the running node? Who is here, what comes next, what needs attention.
+    Status(ask::StatusArguments),
+    /// What became of the latest duties of the running node.
+    Duties(ask::DutiesArguments),
+    /// What needs attention, and what did lately.
+    Alerts(ask::AlertsArguments),
+    /// Stop the running node, after the duty under way.
+    Stop(ask::StopArguments),
     /// Make something new: a node's key, a plan, a cluster.
     #[command(subcommand)]
     Create(create::Command),
@@ -56,6 +65,10 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Status(arguments) => ask::status(&arguments),
+        Command::Duties(arguments) => ask::duties(&arguments),
+        Command::Alerts(arguments) => ask::alerts(&arguments),
+        Command::Stop(arguments) => ask::stop(&arguments),
         Command::Create(command) => create::run(command),
         Command::Enr(arguments) => create::show_enr(&arguments),
         Command::Cluster(command) => cluster::run(command),

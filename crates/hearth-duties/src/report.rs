@@ -1,7 +1,7 @@
 //! What the owner of the node may want to know about a duty.
 
 use hearth_qbft::Round;
-use hearth_types::{Duty, OperatorIndex, ShareIndex, ValidatorPubkey};
+use hearth_types::{Duty, OperatorIndex, ShareIndex, ValidatorIndex, ValidatorPubkey};
 use serde::Serialize;
 
 use crate::ChainFailure;
@@ -98,7 +98,7 @@ pub enum Report {
         /// The duty.
         duty: Duty,
         /// Validators that had it.
-        validators: usize,
+        validators: Vec<ValidatorIndex>,
         /// What stopped it; `None` if the beacon node took all of it.
         failure: Option<Failure>,
         /// Shares of which a partial signature arrived, ours included; those that were not needed are not checked.

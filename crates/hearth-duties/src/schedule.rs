@@ -90,6 +90,11 @@ impl Schedule {
         self.duties.get(&duty.slot).filter(|_| duty.kind == DutyKind::Attester)
     }
 
+    /// The slots with duties from `first` on, in order.
+    pub(crate) fn slots_from(&self, first: Slot) -> impl Iterator<Item = Slot> {
+        self.duties.range(first..).map(|(slot, _)| *slot)
+    }
+
     /// Whether any validator of the cluster has duties at all.
     pub(crate) fn has_active_validators(&self) -> bool {
         self.any_active

@@ -175,6 +175,13 @@ impl<D: Dialect> Workflow<D> {
         })
     }
 
+    /// The duty that comes next and when it is due, as far as duties are known.
+    pub fn next_duty(&self, now: UnixMillis) -> Option<(Duty, UnixMillis)> {
+        let slots = self.schedule.slots_from(self.spec.slot_at(now).unwrap_or_default());
+        let mut due = slots.map(|slot| (Duty::attester(slot), self.spec.attestation_due(slot)));
+        due.find(|(duty, due)| *due > now && !self.begun.contains(duty))
+    }
+
     /// Applies one input and returns what to do next. Pure: no clock, no randomness, no IO.
     #[must_use]
     pub fn step(&mut self, now: UnixMillis, input: Input) -> Vec<Output> {
@@ -538,10 +545,10 @@ impl<D: Dialect> Workflow<D> {
         let Some(road) = self.roads.get_mut(&duty).filter(|road| !road.account.closed) else { return };
         road.account.closed = true;
         let signers: Vec<_> = road.collection.signers().into_iter().collect();
-        let validators = road.definitions.len();
+        let validators: Vec<_> = road.definitions.values().map(|duty| duty.validator_index).collect();
         let least = road.collection.least(road.definitions.keys(), self.cluster.me.share()).unwrap_or_default();
         let round = road.agreement.round().get();
-        let failure = road.account.failure(validators, self.cluster.threshold, least, round);
+        let failure = road.account.failure(validators.len(), self.cluster.threshold, least, round);
         let after_ms = road.account.taken_after_ms;
         out.push(Output::Report(Report::Finished { duty, validators, failure, signers, after_ms }));
     }

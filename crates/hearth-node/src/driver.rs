@@ -7,7 +7,7 @@ use std::time::Duration;
 use hearth_beacon::BeaconNodes;
 use hearth_crypto::complete_slot;
 use hearth_crypto::k1::NodeKey;
-use hearth_duties::{Alarm, Cluster, Combination, Deadlined, Input, Output, Report, Workflow};
+use hearth_duties::{Alarm, ChainReply, Cluster, Combination, Deadlined, Input, Output, Report, Workflow};
 use hearth_obol::wire::partial::{self, PartialRejection};
 use hearth_obol::wire::{
     CONSENSUS_PROTOCOL, ConsensusCodec, ConsensusRejection, Gate, ObolDialect, PARTIALS_PROTOCOL,
@@ -27,6 +27,7 @@ use crate::clock;
 use crate::event::{NodeEvent, Observer};
 use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
+use crate::show::{Notice, Teller};
 use crate::signing::SigningThread;
 
 /// Answers that may wait for the loop. Every producer waits when it is full.
@@ -34,7 +35,7 @@ const ANSWERS_WAITING: usize = 256;
 /// Between two looks at the beacon nodes' health.
 const BEACON_CHECK: Duration = Duration::from_secs(6);
 /// Longest time that a stop waits for a duty under way.
-const LAST_DUTY: Duration = Duration::from_secs(12);
+pub(crate) const LAST_DUTY: Duration = Duration::from_secs(12);
 
 /// How long work that nobody waits for any more may take to notice.
 const LEFTOVERS: Duration = Duration::from_secs(2);
@@ -80,6 +81,7 @@ pub(crate) struct Driver {
     pub(crate) desk: PeerInfoDesk,
     pub(crate) metrics: Metrics,
     pub(crate) observer: Box<dyn Observer>,
+    pub(crate) teller: Teller,
 }
 
 impl Driver {
@@ -110,6 +112,7 @@ impl Driver {
         let mut alarms = Alarms::default();
         let mut inputs = VecDeque::new();
         let mut last_call = None;
+        let mut next_told = None;
         let mut before = clock::now();
         let first = self.workflow.start(before);
         self.perform(first, &mut alarms, &mut inputs, tasks)?;
@@ -133,15 +136,28 @@ impl Driver {
                 }
                 continue;
             }
+            let next = self.workflow.next_duty(now);
+            if next != next_told {
+                next_told = next;
+                self.teller.tell(Notice::Next(next));
+            }
             let enough = |deadline| !self.workflow.is_busy(now) || Instant::now() >= deadline;
             if last_call.is_some_and(enough) {
                 return Ok(());
             }
             tokio::select! {
-                () = stop.cancelled(), if last_call.is_none() => last_call = Some(Instant::now() + LAST_DUTY),
-                event = self.network.recv() => inputs.extend(self.hear(event.ok_or(Broken::Network)?)),
-                Some(answer) = self.answers.brought.recv() => inputs.push_back(answer),
-                () = self.desk.next_round() => self.desk.ask_all(&self.host, &self.peers, tasks),
+                () = stop.cancelled(), if last_call.is_none() => {
+                    last_call = Some(Instant::now() + LAST_DUTY);
+                    self.teller.tell(Notice::Stopping);
+                }
+                event = self.network.recv() => inputs.extend(self.hear(event.ok_or(Broken::Network)?, tasks)),
+                Some(answer) = self.answers.brought.recv() => {
+                    if let Input::Chain(ChainReply::Validators(Ok(records))) = &answer {
+                        self.teller.tell(Notice::Validators(records.clone()));
+                    }
+                    inputs.push_back(answer);
+                }
+                () = self.desk.next_round() => self.ask_who_they_are(&self.peers, tasks),
                 () = tokio::time::sleep(alarms.nap(now)) => {}
             }
         }
@@ -212,7 +228,11 @@ impl Driver {
         }
     }
 
-    fn hear(&mut self, event: Event) -> Option<Input> {
+    fn ask_who_they_are(&self, peers: &[OperatorIndex], tasks: &TaskTracker) {
+        self.desk.ask(&self.host, peers, &self.teller, tasks);
+    }
+
+    fn hear(&mut self, event: Event, tasks: &TaskTracker) -> Option<Input> {
         match event {
             Event::Message { from, protocol: CONSENSUS_PROTOCOL, bytes } => {
                 let gate = Gate::new(&self.spec, clock::now());
@@ -240,13 +260,19 @@ impl Driver {
             Event::Connected { operator, address } => {
                 tracing::info!(peer = %operator, %address, "connected");
                 self.observer.observe(clock::now(), &NodeEvent::PeerConnected { operator });
+                self.teller.tell(Notice::Connected(operator, address));
+                self.ask_who_they_are(&[operator], tasks);
             }
             Event::Disconnected { operator } => {
                 tracing::warn!(peer = %operator, "connection lost");
                 self.metrics.lost(operator);
                 self.observer.observe(clock::now(), &NodeEvent::PeerDisconnected { operator });
+                self.teller.tell(Notice::Away(operator));
             }
-            Event::Ping { operator, rtt } => self.metrics.ping(operator, rtt),
+            Event::Ping { operator, rtt } => {
+                self.metrics.ping(operator, rtt);
+                self.teller.tell(Notice::Ping(operator, rtt));
+            }
             Event::DialFailed { operator, reason, retry_in } => {
                 tracing::debug!(peer = %operator, %reason, ?retry_in, "not reachable");
             }
@@ -266,7 +292,8 @@ impl Driver {
     fn report(&mut self, report: Report) {
         log(&report);
         self.metrics.duty(&report);
-        self.observer.observe(clock::now(), &NodeEvent::Duty(report));
+        self.observer.observe(clock::now(), &NodeEvent::Duty(report.clone()));
+        self.teller.tell(Notice::Duty(report));
     }
 }
 
@@ -290,6 +317,7 @@ fn log(report: &Report) {
             tracing::warn!(peer = %operator, reason, "refused a message")
         }
         Report::Finished { duty, validators, failure: Some(failure), .. } => {
+            let validators = validators.len();
             tracing::warn!(%duty, validators, code = failure.code, reason = failure.detail, "duty missed");
         }
         Report::Finished { duty, signers, .. } => tracing::debug!(%duty, signers = signers.len(), "duty done"),

@@ -12,6 +12,7 @@ mod clock;
 mod driver;
 mod event;
 mod folder;
+mod history;
 mod installation;
 mod key_guard;
 mod metrics;
@@ -20,6 +21,7 @@ pub mod offline;
 mod peers;
 mod seat;
 mod settings;
+mod show;
 mod signing;
 
 pub use driver::Broken;

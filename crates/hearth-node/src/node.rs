@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hearth_beacon::{BeaconNodes, ConnectError, InvalidNodeUrl, NodeUrl, Patience, Progress};
-use hearth_duties::Workflow;
+use hearth_duties::{Cluster, Workflow};
 use hearth_obol::wire::{
     CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES,
     PARTIALS_PROTOCOL, PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
 use crate::seat::{Seat, SeatError};
 use crate::settings::Settings;
+use crate::show::{Notice, Seated, Stage, Teller};
 use crate::signing::SigningThread;
 
 /// Everything that is said between operators.
@@ -107,33 +108,54 @@ pub async fn run(
     observer: Box<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let folder = DataFolder::open(folder)?;
+    let folder = Arc::new(DataFolder::open(folder)?);
     if settings.beacon_nodes.is_empty() {
         return Err(RunError::NoBeaconNode);
     }
+    let stage = Stage::open(folder.path(), stop.clone());
+    let outcome = tend(&folder, settings, installation, observer, &stage.teller, stop).await;
+    stage.close().await;
+    // Held to the very end: nobody else may use the folder while anything of this node lives.
+    drop(folder);
+    outcome
+}
+
+async fn tend(
+    folder: &Arc<DataFolder>,
+    settings: Settings,
+    installation: Installation,
+    observer: Box<dyn Observer>,
+    teller: &Teller,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    teller.tell(Notice::Starting("opening the key shares"));
     let (scrutiny, guarded) = (settings.scrutiny(), settings.private_key_file_lock);
-    let (folder, seat) = off_the_loop(move || {
+    let shared = Arc::clone(folder);
+    let seat = off_the_loop(move || {
+        let folder = shared;
         tracing::info!(folder = %folder.path().display(), "checking the cluster lock and opening key shares");
         let warn = |warning: String| tracing::warn!("cluster-lock.json: {warning}");
         let seat = Seat::take(&folder, &scrutiny, &installation, warn);
-        let seat = seat.map_err(RunError::from).and_then(|seat| {
+        seat.map_err(RunError::from).and_then(|seat| {
             let mark = installation.computer_mark();
             let guard = guarded.then(|| KeyGuard::take(folder.path(), "hearth run", seat.lock_hash, mark));
             Ok((seat, guard.transpose()?))
-        });
-        (folder, seat)
+        })
     })
     .await?;
     let (seat, guard) = seat?;
     let peers = peers(&seat, &settings)?;
-    let Some((beacon, spec)) = connect(&settings, &stop).await? else { return Ok(()) };
+    teller.tell(Notice::Seated(Box::new(seated(&seat, &settings))));
+    teller.tell(Notice::Starting("waiting for the beacon node"));
+    let Some((beacon, spec)) = connect(&settings, teller, &stop).await? else { return Ok(()) };
     check_network(&seat, &spec)?;
     let (path, genesis) = (folder.slashing(), spec.genesis_validators_root);
     let record = off_the_loop(move || SlashingDb::open(&path, genesis)).await??;
-    let driver = assemble(seat, peers, settings, (beacon, spec), record, observer, &stop).await?;
+    let driver = assemble(seat, peers, settings, (beacon, spec), record, (observer, teller), &stop).await?;
+    teller.tell(Notice::Chain(Arc::clone(&driver.spec), driver.beacon.status()));
+    teller.tell(Notice::Running);
     let outcome = driver.run(stop).await;
-    // Held to the very end: nobody else may use the folder while anything of this node lives.
-    drop((guard, folder));
+    drop(guard);
     Ok(outcome?)
 }
 
@@ -153,10 +175,10 @@ async fn assemble(
     settings: Settings,
     (beacon, spec): (BeaconNodes, ChainSpec),
     record: SlashingDb,
-    mut observer: Box<dyn Observer>,
+    (mut observer, teller): (Box<dyn Observer>, &Teller),
     stop: &CancellationToken,
 ) -> Result<Driver, RunError> {
-    let Seat { identity, cluster, keyring, operators, lock_hash, name, .. } = seat;
+    let Seat { identity, cluster, keyring, operators, lock_hash, facts, .. } = seat;
     let config = HostConfig {
         secret_key: identity.to_bytes(),
         listen: settings.listen,
@@ -183,7 +205,7 @@ async fn assemble(
 
     let (me, validators) = (cluster.me, cluster.validators.len());
     let listening = host.listen_addresses();
-    tracing::info!(operator = me.share().get(), validators, cluster = name, ?listening, "ready");
+    tracing::info!(operator = me.share().get(), validators, cluster = facts.name, ?listening, "ready");
     let started = NodeEvent::Started { operator: me, cluster: lock_hash, validators, listening };
     observer.observe(clock::now(), &started);
     Ok(Driver {
@@ -202,25 +224,35 @@ async fn assemble(
         desk: PeerInfoDesk::new(lock_hash, settings.nickname),
         metrics,
         observer,
+        teller: teller.clone(),
     })
 }
 
 /// Waits for a beacon node; `None` if the owner stops the node meanwhile.
 async fn connect(
     settings: &Settings,
+    teller: &Teller,
     stop: &CancellationToken,
 ) -> Result<Option<(BeaconNodes, ChainSpec)>, RunError> {
     let urls = settings.beacon_nodes.iter().map(|url| url.parse()).collect::<Result<Vec<NodeUrl>, _>>()?;
-    let progress = |progress: Progress| match progress {
-        Progress::Waiting { node, reason } => tracing::warn!(%node, reason, "waiting for the beacon node"),
-        Progress::Found { node, version } => {
-            tracing::info!(%node, version = version.as_deref().unwrap_or("unknown"), "beacon node");
+    let progress = |progress: Progress| {
+        match &progress {
+            Progress::Waiting { node, reason } => tracing::warn!(%node, reason, "waiting for the beacon node"),
+            Progress::Found { node, version } => {
+                tracing::info!(%node, version = version.as_deref().unwrap_or("unknown"), "beacon node");
+            }
         }
+        teller.tell(Notice::Beacon(progress));
     };
     tokio::select! {
         () = stop.cancelled() => Ok(None),
         connected = hearth_beacon::connect(&urls, Patience::default(), progress) => Ok(Some(connected?)),
     }
+}
+
+fn seated(seat: &Seat, settings: &Settings) -> Seated {
+    let Cluster { me, operators, .. } = seat.cluster;
+    Seated { me, operators, nickname: settings.nickname.clone(), facts: seat.facts.clone() }
 }
 
 fn check_network(seat: &Seat, spec: &ChainSpec) -> Result<(), RunError> {

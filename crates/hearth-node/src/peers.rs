@@ -9,6 +9,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
+use crate::show::{Notice, Teller};
 
 /// Between two rounds of questions. Source: `obol-p2p.md` 6.
 const ROUND: Duration = Duration::from_secs(60);
@@ -48,18 +49,23 @@ impl PeerInfoDesk {
         self.rounds.tick().await;
     }
 
-    /// Asks every peer and logs what it says of itself.
-    pub(crate) fn ask_all(&self, host: &Host, peers: &[OperatorIndex], tasks: &TaskTracker) {
+    /// Asks these peers and shows what each says of itself.
+    pub(crate) fn ask(&self, host: &Host, peers: &[OperatorIndex], teller: &Teller, tasks: &TaskTracker) {
         for peer in peers.iter().copied() {
             let (host, question, lock_hash) = (host.clone(), self.own(clock::now()), self.lock_hash);
+            let teller = teller.clone();
             tasks.spawn(async move {
+                let asked = Instant::now();
                 let Ok(answer) = host.request(peer, PEERINFO_PROTOCOL, question).await else { return };
+                let rtt_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
                 match PeerInfo::decode(&answer) {
                     Ok(card) if card.lock_hash != Some(lock_hash) => {
                         tracing::warn!(%peer, "the peer runs another version of this cluster's lock file");
                     }
                     Ok(card) => {
-                        tracing::debug!(%peer, version = card.version, nickname = card.nickname, "peer")
+                        tracing::debug!(%peer, version = card.version, nickname = card.nickname, "peer");
+                        let offset_ms = card.clock_offset_ms(clock::now(), rtt_ms);
+                        teller.tell(Notice::Card(peer, Box::new(card), offset_ms));
                     }
                     Err(error) => tracing::debug!(%peer, %error, "the peer's card is unreadable"),
                 }

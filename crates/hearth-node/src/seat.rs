@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use hearth_api::{ClusterReply, OperatorDetail, ValidatorDetail, ValidatorStage};
 use hearth_crypto::k1::{NodeKey, NodePublicKey};
 use hearth_duties::{Cluster, ClusterValidator};
-use hearth_obol::cluster::UsableLock;
+use hearth_obol::cluster::{Operator, UsableLock, matching_words};
 use hearth_signer::Keyring;
 use hearth_signer::folder::{LoadError, LockedValidator, Passwords, Shelf, is_sealed, load_keyring};
 use hearth_signer::identity::{self, IdentityError};
@@ -50,7 +51,7 @@ pub(crate) struct Seat {
     pub(crate) operators: Vec<NodePublicKey>,
     pub(crate) lock_hash: LockHash,
     pub(crate) fork_version: ForkVersion,
-    pub(crate) name: String,
+    pub(crate) facts: ClusterReply,
 }
 
 impl Seat {
@@ -80,8 +81,38 @@ impl Seat {
             operators: lock.operators().iter().map(|operator| operator.key).collect(),
             lock_hash: lock.lock_hash(),
             fork_version: lock.fork_version(),
-            name: lock.name().to_owned(),
+            facts: facts(&lock),
         })
+    }
+}
+
+/// What the lock says of the cluster, for showing. The chain's part is not known yet.
+fn facts(lock: &UsableLock) -> ClusterReply {
+    let plan = &lock.lock().definition;
+    let operator = |(position, operator): (usize, &Operator)| OperatorDetail {
+        number: u8::try_from(position + 1).unwrap_or(u8::MAX),
+        account: plan.operators.get(position).map(|entry| entry.address.clone()).unwrap_or_default(),
+        enr: operator.enr.clone(),
+    };
+    let validator = |(position, keys): (usize, &ClusterValidator)| {
+        let addresses = plan.addresses_of(position).cloned().unwrap_or_default();
+        ValidatorDetail {
+            pubkey: ValidatorPubkey::new(keys.group.to_bytes()),
+            index: None,
+            stage: ValidatorStage::Unknown,
+            fee_recipient: addresses.fee_recipient,
+            withdrawal_address: addresses.withdrawal,
+        }
+    };
+    ClusterReply {
+        cluster: lock.lock_hash(),
+        name: lock.name().to_owned(),
+        created: plan.timestamp.clone(),
+        lock_version: plan.version.to_string(),
+        needed: u8::try_from(lock.threshold().count()).unwrap_or(u8::MAX),
+        words: plan.compute_definition_hash().map(|hash| matching_words(&hash).join(" ")).unwrap_or_default(),
+        operators: lock.operators().iter().enumerate().map(operator).collect(),
+        validators: lock.validators().iter().enumerate().map(validator).collect(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The last word on a duty: where it ended, under which code.
 
 use hearth_duties::{Alarm, ChainFailure, ChainReply, Failure, Input, Output, Report, Stage};
-use hearth_types::ShareIndex;
+use hearth_types::{ShareIndex, ValidatorIndex};
 
 use crate::support::{
     Operator, cluster, data, duty, partials, raw_value, requests, share, sign, slot, submissions, value,
@@ -192,12 +192,18 @@ fn a_success_after_the_last_word_is_still_handed_over_and_reported() {
 fn reports_are_written_with_names_and_without_structure_of_ours() {
     let failure = Failure { stage: Stage::Collect, code: "no_peer_signatures", detail: "1 of 3".into() };
     let signers: Vec<ShareIndex> = vec![share(1)];
-    let report =
-        Report::Finished { duty: duty(SLOT), validators: 2, failure: Some(failure), signers, after_ms: None };
+    let both = vec![ValidatorIndex::new(7), ValidatorIndex::new(8)];
+    let report = Report::Finished {
+        duty: duty(SLOT),
+        validators: both,
+        failure: Some(failure),
+        signers,
+        after_ms: None,
+    };
     let expected = serde_json::json!({
         "event": "finished",
         "duty": { "slot": "9", "kind": "attester" },
-        "validators": 2,
+        "validators": ["7", "8"],
         "failure": { "stage": "collect", "code": "no_peer_signatures", "detail": "1 of 3" },
         "signers": [1],
         "after_ms": null,

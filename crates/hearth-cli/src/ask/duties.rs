@@ -1,0 +1,102 @@
+//! `hearth duties`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use hearth_api::{DutiesReply, DutiesRequest, DutyOutcome, DutyRecord, DutyStage, Trace};
+use hearth_types::ValidatorIndex;
+
+use super::words::{duty, moment, now_ms};
+use super::{NodeArguments, asking, print_json};
+use crate::say;
+
+const FEW: u32 = 20;
+
+/// What became of the latest duties, and why those were missed that were.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    node: NodeArguments,
+    /// Only those that were missed.
+    #[arg(long)]
+    misses: bool,
+    /// Only those of this validator.
+    #[arg(long, value_name = "INDEX")]
+    validator: Option<u64>,
+    /// How many at most, newest first; never more than 500.
+    #[arg(long, default_value_t = FEW, value_name = "NUMBER")]
+    limit: u32,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    asking(async {
+        let request = DutiesRequest {
+            cluster: None,
+            validator: arguments.validator.map(ValidatorIndex::new),
+            only_misses: arguments.misses,
+            before: None,
+            limit: Some(arguments.limit),
+        };
+        let reply = arguments.node.connect().await?.duties(request).await?;
+        if arguments.node.json {
+            print_json(&reply);
+        } else {
+            say::line(text(&reply, arguments.misses, now_ms()));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn text(reply: &DutiesReply, misses: bool, now_ms: u64) -> String {
+    if reply.duties.is_empty() {
+        let nothing = if misses { "No duty was missed" } else { "There was no duty yet" };
+        return format!("{nothing}, as far as the node remembers: the last few hours, since it was started.");
+    }
+    let mut lines: Vec<String> = reply.duties.iter().map(|record| record_lines(record, now_ms)).collect();
+    if reply.more {
+        lines.push("There are more: --limit shows them.".into());
+    }
+    lines.join("\n")
+}
+
+fn record_lines(record: &DutyRecord, now_ms: u64) -> String {
+    let validators = say::counted(usize::try_from(record.validator_count).unwrap_or(usize::MAX), "validator");
+    let head = format!(
+        "{}  slot {}  {} for {validators}",
+        moment(record.due_ms, now_ms),
+        record.slot,
+        duty(record.kind)
+    );
+    match &record.outcome {
+        DutyOutcome::Waiting => format!("{head}: under way"),
+        DutyOutcome::Sent => {
+            let signers = record.signers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+            format!("{head}: sent{}; signed by {signers}", times(&record.trace))
+        }
+        DutyOutcome::Missed { stage, code, sentence, suggestion, detail } => {
+            let suggestion = suggestion.as_deref().map(|text| format!(" {text}")).unwrap_or_default();
+            format!(
+                "{head}: MISSED at \"{}\"\n      {sentence}{suggestion}\n      ({code}: {detail})",
+                stage_name(*stage)
+            )
+        }
+    }
+}
+
+/// The stages as ux.md S-04 names them.
+const fn stage_name(stage: DutyStage) -> &'static str {
+    match stage {
+        DutyStage::Fetch => "Ask beacon node",
+        DutyStage::Agree => "Agree",
+        DutyStage::Sign => "Sign",
+        DutyStage::Collect => "Sign together",
+        DutyStage::Submit => "Send",
+    }
+}
+
+fn times(trace: &Trace) -> String {
+    let stages = [("agreed", trace.agreed_ms), ("signed", trace.complete_ms), ("sent", trace.sent_ms)];
+    let told: Vec<String> =
+        stages.iter().filter_map(|(name, ms)| ms.map(|ms| format!("{name} {ms} ms"))).collect();
+    if told.is_empty() { String::new() } else { format!(" ({} after it was due)", told.join(", ")) }
+}

@@ -1,0 +1,192 @@
+//! The cluster as this node sees it: who is here.
+
+use std::time::Duration;
+
+use hearth_api::{ClusterReply, ClusterView, Effectiveness, Reach, SeatState, SeatView, ValidatorStage};
+use hearth_duties::ValidatorRecord;
+use hearth_obol::wire::PeerInfo;
+use hearth_types::{OperatorIndex, UnixMillis};
+
+/// An answer to a ping that takes longer is slow. Source: ux.md G-26.
+const SLOW: Duration = Duration::from_millis(235);
+/// Silence after which a peer counts as gone, whatever was said of its connection; and time that one gets to be found at first.
+const SILENCE_MS: u64 = 60_000;
+const FIRST_SEARCH_MS: u64 = 30_000;
+
+/// A node's place in a cluster, for showing.
+#[derive(Clone, Debug)]
+pub(crate) struct Seated {
+    pub(crate) me: OperatorIndex,
+    pub(crate) operators: u8,
+    pub(crate) nickname: String,
+    /// What the lock says of the cluster.
+    pub(crate) facts: ClusterReply,
+}
+
+impl Seated {
+    /// Nobody but ourselves was seen yet.
+    pub(crate) fn view(&self) -> ClusterView {
+        let seat = |operator: OperatorIndex| {
+            let me = operator == self.me;
+            let own = |text: &str| (me && !text.is_empty()).then(|| text.to_owned());
+            SeatView {
+                number: operator.share().get(),
+                nickname: own(&self.nickname),
+                me,
+                state: if me { SeatState::Here } else { SeatState::Unknown },
+                client: own("hearth"),
+                version: own(env!("CARGO_PKG_VERSION")),
+                ..SeatView::default()
+            }
+        };
+        ClusterView {
+            id: self.facts.cluster,
+            name: self.facts.name.clone(),
+            stage: hearth_api::ClusterStage::Unknown,
+            needed: self.facts.needed,
+            seats: OperatorIndex::all(self.operators).map(seat).collect(),
+            validators: u32::try_from(self.facts.validators.len()).unwrap_or(u32::MAX),
+            next_duty: None,
+            strip: Vec::new(),
+            effectiveness: Effectiveness::default(),
+            health: hearth_api::Health::default(),
+        }
+    }
+}
+
+fn seat(cluster: &mut ClusterView, operator: OperatorIndex) -> Option<&mut SeatView> {
+    cluster.seats.get_mut(operator.position()).filter(|seat| !seat.me)
+}
+
+pub(super) fn connected(cluster: &mut ClusterView, operator: OperatorIndex, address: &str, now: UnixMillis) {
+    if let Some(seat) = seat(cluster, operator) {
+        seat.state = SeatState::Here;
+        seat.path = if address.contains("/p2p-circuit") { Reach::Relay } else { Reach::Direct };
+        seat.last_seen_ms = Some(now.get());
+    }
+}
+
+pub(super) fn away(cluster: &mut ClusterView, operator: OperatorIndex) {
+    if let Some(seat) = seat(cluster, operator) {
+        (seat.state, seat.path, seat.rtt_ms) = (SeatState::Dark, Reach::None, None);
+    }
+}
+
+pub(super) fn ping(cluster: &mut ClusterView, operator: OperatorIndex, rtt: Duration, now: UnixMillis) {
+    if let Some(seat) = seat(cluster, operator) {
+        seat.state = if rtt > SLOW { SeatState::Slow } else { SeatState::Here };
+        seat.rtt_ms = u32::try_from(rtt.as_millis()).ok();
+        seat.last_seen_ms = Some(now.get());
+    }
+}
+
+pub(super) fn card(cluster: &mut ClusterView, operator: OperatorIndex, card: PeerInfo, offset_ms: i64) {
+    if let Some(seat) = seat(cluster, operator) {
+        seat.nickname = Some(card.nickname).filter(|name| !name.is_empty());
+        (seat.client, seat.version) = (Some(card.client), Some(card.version));
+        seat.clock_offset_ms = Some(offset_ms);
+    }
+}
+
+/// Adds what the chain knows of the validators. One that it does not name is not deposited, or no more there.
+pub(super) fn know_validators(facts: &mut ClusterReply, records: &[ValidatorRecord]) {
+    for validator in &mut facts.validators {
+        match records.iter().find(|record| record.pubkey == validator.pubkey) {
+            Some(record) => {
+                validator.index = Some(record.index);
+                validator.stage = match record {
+                    record if record.slashed => ValidatorStage::Slashed,
+                    record if record.active => ValidatorStage::Active,
+                    _ => ValidatorStage::Inactive,
+                };
+            }
+            None => validator.stage = ValidatorStage::NotDeposited,
+        }
+    }
+}
+
+/// Nobody says of a peer that it never came, and a notice of its going can be lost.
+pub(super) fn look_for_the_silent(cluster: &mut ClusterView, started_ms: u64, now: UnixMillis) {
+    for seat in cluster.seats.iter_mut().filter(|seat| !seat.me) {
+        let gone = match seat.last_seen_ms {
+            Some(seen) => now.get().saturating_sub(seen) > SILENCE_MS,
+            None => now.get().saturating_sub(started_ms) > FIRST_SEARCH_MS,
+        };
+        if gone && seat.state != SeatState::Dark {
+            (seat.state, seat.path, seat.rtt_ms) = (SeatState::Dark, Reach::None, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_types::LockHash;
+
+    use super::*;
+
+    const START: u64 = 1_000_000;
+
+    fn cluster() -> ClusterView {
+        let facts = ClusterReply {
+            cluster: LockHash::new([1; 32]),
+            name: "four".into(),
+            created: String::new(),
+            lock_version: String::new(),
+            needed: 3,
+            words: String::new(),
+            operators: Vec::new(),
+            validators: Vec::new(),
+        };
+        Seated { me: operator(0), operators: 4, nickname: "Maya".into(), facts }.view()
+    }
+
+    fn operator(position: u8) -> OperatorIndex {
+        OperatorIndex::new(position).unwrap()
+    }
+
+    fn at(ms: u64) -> UnixMillis {
+        UnixMillis::new(START + ms)
+    }
+
+    fn states(cluster: &ClusterView) -> Vec<SeatState> {
+        cluster.seats.iter().map(|seat| seat.state).collect()
+    }
+
+    #[test]
+    fn a_seat_is_unknown_until_its_operator_comes_or_does_not_come() {
+        use SeatState::{Dark, Here, Slow, Unknown};
+        let mut cluster = cluster();
+        assert_eq!(states(&cluster), [Here, Unknown, Unknown, Unknown]);
+        connected(&mut cluster, operator(1), "/ip4/10.0.0.2/tcp/3610", at(10));
+        away(&mut cluster, operator(2));
+        ping(&mut cluster, operator(1), Duration::from_millis(236), at(20));
+        assert_eq!(states(&cluster), [Here, Slow, Dark, Unknown]);
+        look_for_the_silent(&mut cluster, START, at(FIRST_SEARCH_MS));
+        assert_eq!(states(&cluster), [Here, Slow, Dark, Unknown]);
+        look_for_the_silent(&mut cluster, START, at(FIRST_SEARCH_MS + 1));
+        assert_eq!(states(&cluster), [Here, Slow, Dark, Dark]);
+        look_for_the_silent(&mut cluster, START, at(SILENCE_MS + 21));
+        assert_eq!(states(&cluster), [Here, Dark, Dark, Dark]);
+    }
+
+    #[test]
+    fn nothing_that_a_peer_does_changes_our_own_seat() {
+        let (mut cluster, before) = (cluster(), cluster());
+        away(&mut cluster, operator(0));
+        ping(&mut cluster, operator(0), Duration::from_secs(9), at(1));
+        away(&mut cluster, operator(200));
+        assert_eq!(cluster, before);
+    }
+
+    #[test]
+    fn a_relay_is_told_from_a_direct_path_by_the_address() {
+        let mut cluster = cluster();
+        for (address, path) in [
+            ("/ip4/10.0.0.2/tcp/3610", Reach::Direct),
+            ("/dns4/relay.example/tcp/443/p2p/16Uiu2/p2p-circuit", Reach::Relay),
+        ] {
+            connected(&mut cluster, operator(1), address, at(1));
+            assert_eq!(cluster.seats[1].path, path, "{address}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Answers what is asked over the local socket.
+
+use hearth_api::{
+    AlertEngine, AlertsReply, AlertsRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest,
+    DutyRecord, DutyUnderWay, ErrorCode, Handler, HistoryReply, HistoryRequest, Mark, NodeView, Publisher,
+    StatusRequest, StopReply, StopRequest, UiError, without_this_node,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::chronicle::Chronicle;
+use crate::clock;
+use crate::driver::LAST_DUTY;
+use crate::history::History;
+
+/// What only the task that holds the view can answer.
+pub(super) enum Question {
+    Duties(DutiesRequest, oneshot::Sender<DutiesReply>),
+    UnderWay(DutiesRequest, oneshot::Sender<Vec<DutyRecord>>),
+    Cluster(ClusterRequest, oneshot::Sender<Option<ClusterReply>>),
+    Alerts(AlertsRequest, oneshot::Sender<AlertsReply>),
+}
+
+impl Question {
+    /// Whoever asked may have left; then nobody hears the answer.
+    pub(super) fn answer(
+        self,
+        chronicle: Option<&Chronicle>,
+        facts: Option<&ClusterReply>,
+        engine: &AlertEngine,
+    ) {
+        match self {
+            Self::Duties(request, reply) => {
+                let newest_first = chronicle.into_iter().flat_map(Chronicle::newest_first).cloned();
+                let _unheard = reply.send(request.answer(newest_first));
+            }
+            Self::UnderWay(request, reply) => {
+                let under_way = chronicle.into_iter().flat_map(Chronicle::under_way);
+                let _unheard = reply.send(under_way.filter(|duty| request.wants(duty)).cloned().collect());
+            }
+            Self::Cluster(request, reply) => {
+                let wanted =
+                    |facts: &&ClusterReply| request.cluster.is_none_or(|cluster| cluster == facts.cluster);
+                let _unheard = reply.send(facts.filter(wanted).cloned());
+            }
+            Self::Alerts(request, reply) => {
+                let most = usize::try_from(request.past).unwrap_or(usize::MAX);
+                let past = engine.past().take(most).cloned().collect();
+                let _unheard = reply.send(AlertsReply { current: engine.current(), past });
+            }
+        }
+    }
+}
+
+/// The node's answers.
+pub(super) struct Desk {
+    publisher: Publisher,
+    questions: mpsc::Sender<Question>,
+    history: Option<History>,
+    stop_node: CancellationToken,
+}
+
+impl Desk {
+    pub(super) const fn new(
+        publisher: Publisher,
+        questions: mpsc::Sender<Question>,
+        history: Option<History>,
+        stop_node: CancellationToken,
+    ) -> Self {
+        Self { publisher, questions, history, stop_node }
+    }
+
+    async fn ask<A>(&self, question: impl FnOnce(oneshot::Sender<A>) -> Question) -> Result<A, UiError> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || UiError::because(ErrorCode::NotReady, "the node is stopping");
+        self.questions.send(question(reply)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+}
+
+impl Handler for Desk {
+    async fn status(&self, _: StatusRequest) -> Result<NodeView, UiError> {
+        Ok(NodeView::clone(&self.publisher.current()))
+    }
+
+    async fn duties(&self, request: DutiesRequest) -> Result<DutiesReply, UiError> {
+        let Some(history) = &self.history else {
+            return self.ask(|reply| Question::Duties(request, reply)).await;
+        };
+        let mut duties = self.ask(|reply| Question::UnderWay(request.clone(), reply)).await?;
+        let kept = history.duties(request.clone()).await?;
+        let limit = usize::try_from(request.limit.unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
+        let under_way = duties.len();
+        duties.extend(kept.duties);
+        // What is under way comes on top, so that the rest of a list begins where the kept ones of this end.
+        duties.truncate(limit.max(under_way));
+        Ok(DutiesReply { duties, more: kept.more })
+    }
+
+    async fn history(&self, request: HistoryRequest) -> Result<HistoryReply, UiError> {
+        match &self.history {
+            Some(history) => history.history(request, clock::now().get()).await,
+            None => Err(UiError::because(ErrorCode::NotReady, "the node keeps no history: its log says why")),
+        }
+    }
+
+    async fn cluster(&self, request: ClusterRequest) -> Result<ClusterReply, UiError> {
+        let cluster = self.ask(|reply| Question::Cluster(request, reply)).await?;
+        cluster.ok_or_else(|| UiError::because(ErrorCode::NotReady, "the node has no such cluster, or not yet"))
+    }
+
+    async fn alerts(&self, request: AlertsRequest) -> Result<AlertsReply, UiError> {
+        self.ask(|reply| Question::Alerts(request, reply)).await
+    }
+
+    async fn stop(&self, request: StopRequest) -> Result<StopReply, UiError> {
+        let view = self.publisher.current();
+        let under_way = |view: &NodeView| {
+            let strips = view.clusters.iter().flat_map(|cluster| &cluster.strip);
+            let mut waiting = strips.filter(|duty| duty.mark == Mark::Waiting && Some(duty.slot) == view.slot);
+            waiting.next().map(|duty| DutyUnderWay { slot: duty.slot, kind: duty.kind })
+        };
+        if request.confirmed {
+            tracing::info!("asked to stop over the local socket: the duty under way is finished first");
+            self.stop_node.cancel();
+        }
+        Ok(StopReply {
+            stopping: request.confirmed,
+            finishing: under_way(&view),
+            within_ms: u64::try_from(LAST_DUTY.as_millis()).unwrap_or(u64::MAX),
+            consequence: without_this_node(&view),
+        })
+    }
+}
