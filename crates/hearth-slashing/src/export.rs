@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use hearth_types::{Epoch, Slot};
+use hearth_types::{Epoch, Slot, ValidatorPubkey};
 use rusqlite::Connection;
 
 use crate::interchange::Reach;
 use crate::records::{Standing, number, root};
-use crate::{Form, Interchange, SignedAttestation, SignedBlock, SigningHistory, SlashingDb, StorageError};
+use crate::{
+    Extent, Form, Interchange, Overview, SignedAttestation, SignedBlock, SigningHistory, SlashingDb,
+    StorageError,
+};
 
 /// Votes above the floor, and the one that is the floor. Rows further down would lower what the reader of the
 /// file takes for the beginning of the history, and so open what is closed here.
@@ -17,7 +20,6 @@ const VOTES: &str = "SELECT validator, source, target, root
     ORDER BY target";
 const BLOCKS: &str = "SELECT validator, slot, root FROM blocks JOIN validators ON validators.id = validator
     WHERE slot >= floor_slot ORDER BY slot";
-const NEWEST_BLOCKS: &str = "SELECT validator, max(slot) FROM blocks GROUP BY validator";
 
 impl SlashingDb {
     /// The record as an interchange file, validators in the order of their keys.
@@ -70,20 +72,11 @@ impl SlashingDb {
     }
 
     fn minimal_histories(&self) -> Result<Vec<SigningHistory>, StorageError> {
-        let mut slots = BTreeMap::<i64, Slot>::new();
-        for_each(&self.conn, NEWEST_BLOCKS, |validator, row| {
-            slots.insert(validator, Slot::new(number(row, 1)?));
-            Ok(())
-        })?;
-        let history = |(pubkey, standing): (&_, &Standing)| {
-            let attestation = standing.floor.map(|floor| match standing.newest {
-                Some(newest) => (floor.source.max(newest.source), floor.target.max(newest.target)),
-                None => (floor.source, floor.target),
-            });
-            let slot = standing.floor_slot.max(slots.get(&standing.id).copied());
-            Reach { attestation, slot }.to_history(*pubkey)
+        let history = |(validator, overview): (ValidatorPubkey, Overview)| {
+            let Extent { vote, block: slot } = overview.extent;
+            Reach { attestation: vote.map(|vote| (vote.source, vote.target)), slot }.to_history(validator)
         };
-        Ok(self.standings.iter().map(history).collect())
+        Ok(self.overview()?.into_iter().map(history).collect())
     }
 }
 

@@ -6,11 +6,12 @@ use std::collections::btree_map::Entry;
 use hearth_types::{Epoch, SigningRoot, Slot, ValidatorPubkey};
 use rusqlite::TransactionBehavior;
 
+use crate::extent::{Blocks, blocks};
 use crate::interchange::Reach;
 use crate::records::{Records, Standing};
 use crate::rules::{Floor, LAST_RECORDABLE, RecordedVote, Row, RowChange, absorb_block, absorb_vote};
 use crate::standings::{Draft, Standings};
-use crate::{EpochStart, Form, ImportError, Interchange, SigningHistory, SlashingDb, StorageError};
+use crate::{EpochStart, Extent, Form, ImportError, Interchange, SigningHistory, SlashingDb, StorageError};
 
 /// How to import.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,6 +46,10 @@ pub struct ImportedHistory {
     pub floor_raised: bool,
     /// Whether the history reaches [`ImportOptions::implausible_from`]: this validator may never sign again.
     pub implausible: bool,
+    /// How far its record reached before ...
+    pub before: Extent,
+    /// ... and after. Never less far.
+    pub after: Extent,
 }
 
 impl SlashingDb {
@@ -59,6 +64,26 @@ impl SlashingDb {
         interchange: &Interchange,
         options: ImportOptions,
     ) -> Result<ImportSummary, ImportError> {
+        self.attempt(interchange, options, true)
+    }
+
+    /// What [`SlashingDb::import`] would do, without doing it.
+    ///
+    /// Errors: as there.
+    pub fn rehearse_import(
+        &mut self,
+        interchange: &Interchange,
+        options: ImportOptions,
+    ) -> Result<ImportSummary, ImportError> {
+        self.attempt(interchange, options, false)
+    }
+
+    fn attempt(
+        &mut self,
+        interchange: &Interchange,
+        options: ImportOptions,
+        keep: bool,
+    ) -> Result<ImportSummary, ImportError> {
         let metadata = &interchange.metadata;
         if metadata.interchange_format_version != Interchange::VERSION {
             return Err(ImportError::UnknownVersion { found: metadata.interchange_format_version.clone() });
@@ -70,7 +95,11 @@ impl SlashingDb {
             });
         }
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut import = Import { draft: Draft::new(&tx, &self.standings), validators: BTreeMap::new() };
+        let mut import = Import {
+            blocks: blocks(&tx)?,
+            draft: Draft::new(&tx, &self.standings),
+            validators: BTreeMap::new(),
+        };
         for history in &interchange.data {
             import.start(history)?;
         }
@@ -79,8 +108,12 @@ impl SlashingDb {
             Form::Minimal => import.floors(interchange)?,
         }
         let (changed, mut summary) = import.finish()?;
-        tx.commit()?;
-        self.standings.extend(changed);
+        if keep {
+            tx.commit()?;
+            self.standings.extend(changed);
+        } else {
+            tx.rollback()?;
+        }
         for validator in options.implausible_from.map(|limit| interchange.beyond(limit)).into_iter().flatten() {
             summary.validators.entry(validator).or_default().implausible = true;
         }
@@ -90,6 +123,8 @@ impl SlashingDb {
 
 /// An import under way.
 struct Import<'d> {
+    /// As they were before.
+    blocks: BTreeMap<i64, Blocks>,
     draft: Draft<'d>,
     validators: BTreeMap<ValidatorPubkey, Progress>,
 }
@@ -107,7 +142,9 @@ impl Import<'_> {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 let standing = self.draft.standing(&history.pubkey)?;
-                new.insert(Progress { before: standing, now: standing, summary: ImportedHistory::default() })
+                let before = Extent::of(&standing, &self.blocks);
+                let summary = ImportedHistory { before, after: before, ..ImportedHistory::default() };
+                new.insert(Progress { before: standing, now: standing, summary })
             }
         };
         progress.summary.read += history.signed_blocks.len() + history.signed_attestations.len();
@@ -154,11 +191,12 @@ impl Import<'_> {
     }
 
     fn finish(mut self) -> Result<(Standings, ImportSummary), StorageError> {
-        let mut summary = ImportSummary::default();
+        let (mut summary, blocks) = (ImportSummary::default(), blocks(self.draft.records.0)?);
         for (validator, Progress { before, now, summary: mut history }) in self.validators {
             self.draft.records.save(&validator, &now)?;
             self.draft.set(&validator, now);
             history.floor_raised = before.floor != now.floor || before.floor_slot != now.floor_slot;
+            history.after = Extent::of(&now, &blocks);
             summary.validators.insert(validator, history);
         }
         Ok((self.draft.into_changed(), summary))

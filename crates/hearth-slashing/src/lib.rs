@@ -30,6 +30,7 @@
 
 mod error;
 mod export;
+mod extent;
 mod import;
 mod interchange;
 mod open;
@@ -40,6 +41,7 @@ mod rules;
 mod standings;
 
 pub use error::{ImportError, InterchangeError, OpenError, StorageError};
+pub use extent::{Extent, Overview};
 pub use import::{ImportOptions, ImportSummary, ImportedHistory};
 pub use interchange::{
     Form, Interchange, MAX_JSON_BYTES, Metadata, SignedAttestation, SignedBlock, SigningHistory,

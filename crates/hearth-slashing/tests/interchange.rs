@@ -103,6 +103,30 @@ fn an_import_only_raises() {
 }
 
 #[test]
+fn a_rehearsal_tells_what_the_import_will_do_and_does_nothing() {
+    let mut db = SlashingDb::in_memory(CHAIN).unwrap();
+    ask(&mut db, validator(1), vote(4, 5, 1)).unwrap();
+    let file = history(1, &[(3, 4, 9), (6, 7, 1)], &[(40, 1), (50, 2)]);
+    for options in [COMPLETE, MINIMAL] {
+        let before = (db.export(Form::Complete).unwrap(), db.overview().unwrap());
+        let rehearsed = db.rehearse_import(&file, options).unwrap();
+        assert_eq!((db.export(Form::Complete).unwrap(), db.overview().unwrap()), before);
+        assert_eq!(db.import(&file, options).unwrap(), rehearsed, "{options:?}");
+
+        let told = rehearsed.validators[&validator(1)];
+        let overview = db.overview().unwrap()[&validator(1)];
+        assert_eq!(overview.extent, told.after, "{options:?}");
+        assert_eq!(told.after.block, Some(Slot::new(50)));
+        assert_eq!(told.after.vote.map(|vote| (vote.source.get(), vote.target.get())), Some((6, 7)));
+    }
+    // A stranger that was rehearsed only is still free to sign.
+    let stranger = history(2, &[(8, 9, 1)], &[]);
+    let told = db.rehearse_import(&stranger, MINIMAL).unwrap().validators[&validator(2)];
+    assert_eq!((told.before.vote, told.after.vote.map(|vote| vote.target.get())), (None, Some(9)));
+    ask(&mut db, validator(2), vote(1, 2, 1)).unwrap();
+}
+
+#[test]
 fn a_floor_that_comes_to_lie_above_recorded_votes_covers_their_sources_too() {
     let mut db = SlashingDb::in_memory(CHAIN).unwrap();
     ask(&mut db, validator(1), vote(10, 20, 1)).unwrap();
