@@ -120,6 +120,9 @@ fn a_running_node_is_asked_and_stopped_from_the_command_line() {
     assert_eq!(json(&["duties"])["duties"].as_array().map(Vec::len), Some(0));
     assert!(ask(&["alerts"]).status.success());
 
+    let closed = ask(&["slashing", "show"]);
+    assert!(said(&closed).contains("not open yet"), "{}", said(&closed));
+
     // Nobody can answer whether it shall stop.
     assert!(!ask(&["stop"]).status.success());
     assert!(node.is_running(), "{}", node.log());
@@ -130,6 +133,42 @@ fn a_running_node_is_asked_and_stopped_from_the_command_line() {
     let gone = ask(&["status"]);
     assert_eq!(gone.status.code(), Some(1), "{}", said(&gone));
     assert!(said(&gone).contains("What to do"), "{}", said(&gone));
+}
+
+#[test]
+fn the_record_of_a_stopped_node_takes_a_history_when_asked_twice_and_tells_it_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (data_dir, _, mut node) = waiting_node(folder.path());
+    node.terminate();
+    assert!(node.wait(), "{}", node.log());
+    let ask = |arguments: &[&str]| run(&[arguments, &["--data-dir", &data_dir]].concat());
+    let lock = std::fs::read(Path::new(&data_dir).join("cluster-lock.json")).expect("the node has a lock");
+    let lock: Value = serde_json::from_slice(&lock).expect("a lock is JSON");
+    let share = &lock["distributed_validators"][0]["public_shares"][0];
+    let history = serde_json::json!({
+        "metadata": {"interchange_format_version": "5", "genesis_validators_root": format!("0x{:064x}", 7)},
+        "data": [{
+            "pubkey": share,
+            "signed_blocks": [],
+            "signed_attestations": [{"source_epoch": "41", "target_epoch": "42"}],
+        }],
+    });
+    let (told, again) = (folder.path().join("told.json"), folder.path().join("again.json"));
+    std::fs::write(&told, history.to_string()).expect("the folder is ours");
+    let (told, again) = (told.display().to_string(), again.display().to_string());
+
+    let empty = ask(&["slashing", "show"]);
+    assert!(said(&empty).contains("there is no record"), "{}", said(&empty));
+    let rehearsed = ask(&["slashing", "import", &told, "--dry-run"]);
+    assert!(said(&rehearsed).contains("nothing  ->  attestations 41"), "{}", said(&rehearsed));
+    assert!(!ask(&["slashing", "import", &told]).status.success(), "nobody can answer");
+    assert!(said(&ask(&["slashing", "show"])).contains("there is no record"));
+    let imported = ask(&["slashing", "import", &told, "--yes"]);
+    assert!(said(&imported).contains("Imported"), "{}", said(&imported));
+    let exported = ask(&["slashing", "export", &again, "--share-keys", "--json"]);
+    assert!(exported.status.success(), "{}", said(&exported));
+    let written: Value = serde_json::from_slice(&std::fs::read(&again).expect("it was written")).expect("JSON");
+    assert_eq!(written["data"], history["data"]);
 }
 
 #[test]

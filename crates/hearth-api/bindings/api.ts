@@ -10,6 +10,9 @@ export type Commands = {
   history: { request: HistoryRequest; reply: HistoryReply; acts: false };
   cluster: { request: ClusterRequest; reply: ClusterReply; acts: false };
   alerts: { request: AlertsRequest; reply: AlertsReply; acts: false };
+  slashing: { request: SlashingRequest; reply: SlashingReply; acts: false };
+  slashing_export: { request: SlashingExportRequest; reply: SlashingExportReply; acts: true };
+  slashing_import: { request: SlashingImportRequest; reply: SlashingImportReply; acts: true };
   stop: { request: StopRequest; reply: StopReply; acts: true };
 };
 
@@ -235,7 +238,7 @@ export type Effectiveness = {
   /** Of 30 days. */
   month: number | null, };
 
-export type ErrorCode = "not_running" | "not_trusted" | "node_too_old" | "program_too_old" | "connection_lost" | "timed_out" | "unknown_command" | "bad_request" | "not_allowed" | "busy" | "too_much" | "not_ready" | "internal";
+export type ErrorCode = "not_running" | "not_trusted" | "node_too_old" | "program_too_old" | "connection_lost" | "timed_out" | "unknown_command" | "bad_request" | "not_allowed" | "busy" | "too_much" | "not_ready" | "unreadable" | "unwritable" | "file_refused" | "internal";
 
 export type Flame = "lit" | "low" | "needs_you" | "working" | "ash" | "dark";
 
@@ -276,6 +279,16 @@ export type HistoryRequest = {
   cluster: string | null,
   /** Of the time up to now that is so long. */
   period: Period, };
+
+export type ImportedValidator = {
+  /** The validator, by its whole key. */
+  pubkey: string,
+  /** How far its record reaches without the file ... */
+  before: RecordReach,
+  /** ... and with it. */
+  after: RecordReach,
+  /** Messages in the file that contradict each other or the record: somebody signed what could get it slashed. */
+  slashable: number, };
 
 export type Mark = "waiting" | "sent" | "missed";
 
@@ -357,6 +370,24 @@ export type Period = "day" | "week" | "month";
 
 export type Reach = "direct" | "relay" | "none";
 
+export type RecordKeys = "validators" | "shares";
+
+export type RecordReach = {
+  /** Greatest source epoch of an attestation. */
+  source: string | null,
+  /** Greatest target epoch of an attestation. */
+  target: string | null,
+  /** Greatest slot of a block. */
+  block: string | null, };
+
+export type RecordedValidator = {
+  /** The validator, by its whole key. */
+  pubkey: string,
+  /** How far its record reaches. */
+  reach: RecordReach,
+  /** Messages on record one by one; older ones are covered by how far it reaches. */
+  entries: number, };
+
 export type Role = "node" | "cli" | "window" | "tray" | "other";
 
 export type SeatState = "here" | "slow" | "dark" | "unknown";
@@ -398,6 +429,46 @@ export type ServerMessage = { "hello": Hello } | { "reply": {
   event: ViewEvent, } };
 
 export type Severity = "info" | "warning" | "critical";
+
+export type SlashingExportReply = {
+  /** Where. */
+  path: string,
+  /** Validators that it tells of. */
+  validators: number,
+  /** Its length. */
+  bytes: number, };
+
+export type SlashingExportRequest = {
+  /** Where the file shall be: an absolute path at which nothing is yet. */
+  path: string,
+  /** Under which keys. */
+  keys: RecordKeys,
+  /** Every message on record, rather than how far each validator got. Both protect alike. */
+  complete: boolean, };
+
+export type SlashingImportReply = {
+  /** Whether it was added. `false`: it was only asked. */
+  imported: boolean,
+  /** Validators of this cluster that the file tells of, in the order of their keys. */
+  validators: Array<ImportedValidator>,
+  /** Validators of this cluster that it does not tell of: of what they signed elsewhere nothing becomes known. */
+  silent: number,
+  /** Validators of others, which are left out. */
+  strangers: number, };
+
+export type SlashingImportRequest = {
+  /** The file, by its absolute path. It may tell of the validators by their own keys or by those of this operator's shares. */
+  path: string,
+  /** Whether the owner has seen what the file does and wants it. */
+  confirmed: boolean, };
+
+export type SlashingReply = {
+  /** Per validator, in the order of their keys. */
+  validators: Array<RecordedValidator>,
+  /** Space that the record takes on the disk. */
+  bytes: number, };
+
+export type SlashingRequest = Record<symbol, never>;
 
 export type StatusRequest = Record<symbol, never>;
 

@@ -16,6 +16,10 @@ use crate::duty::{DutyOutcome, DutyRecord};
 use crate::error::{ErrorCode, UiError};
 use crate::history::{HistoryReply, HistoryRequest};
 use crate::message::Role;
+use crate::slashing::{
+    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
+    SlashingRequest,
+};
 use crate::view::NodeView;
 
 /// Who may ask for it: everybody ...
@@ -96,6 +100,12 @@ commands! {
     LOOKS cluster: Cluster(ClusterRequest) -> ClusterReply;
     /// What needs attention, and what did lately.
     LOOKS alerts: Alerts(AlertsRequest) -> AlertsReply;
+    /// How far the record of signed messages reaches, per validator.
+    LOOKS slashing: Slashing(SlashingRequest) -> SlashingReply;
+    /// Writes the record to a file for another program.
+    ACTS slashing_export: SlashingExport(SlashingExportRequest) -> SlashingExportReply;
+    /// What a file of another program would add to the record; and, confirmed, to add it.
+    ACTS slashing_import: SlashingImport(SlashingImportRequest) -> SlashingImportReply;
     /// What stopping the node would mean; and, confirmed, to stop it.
     ACTS stop: Stop(StopRequest) -> StopReply;
 }

@@ -31,6 +31,12 @@ pub enum ErrorCode {
     TooMuch,
     /// The node is not so far yet.
     NotReady,
+    /// A file that the node shall read cannot be read.
+    Unreadable,
+    /// A file that the node shall write cannot be written.
+    Unwritable,
+    /// A file is not what it was said to be, or would do harm.
+    FileRefused,
     /// A fault in the node.
     Internal,
 }
@@ -130,6 +136,21 @@ const fn lines(code: ErrorCode) -> (&'static str, &'static str, &'static str) {
         ErrorCode::NotReady => {
             ("The node is still starting.", "It does not sign yet.", "Ask again in a moment.")
         }
+        ErrorCode::Unreadable => (
+            "The file could not be read.",
+            STAKE_UNTOUCHED,
+            "Check where it is, and that whoever runs the node may read it.",
+        ),
+        ErrorCode::Unwritable => (
+            "The file could not be written.",
+            STAKE_UNTOUCHED,
+            "Choose another place. What is there already is never overwritten.",
+        ),
+        ErrorCode::FileRefused => (
+            "The file was refused, all of it.",
+            STAKE_UNTOUCHED,
+            "The details say what is wrong with it. Choose the right file, or have it written again.",
+        ),
         ErrorCode::Internal => (
             "Something in the node went wrong while it answered.",
             "Signing does not depend on answering; `hearth status` says whether the node signs.",

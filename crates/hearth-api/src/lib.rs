@@ -12,6 +12,7 @@
 //! duty.rs        what became of a duty, with the reason in a sentence
 //! history.rs     the duties of the last days, added up
 //! cluster.rs     what a cluster is
+//! slashing.rs    the record of signed messages, and files of it
 //! commands.rs    the one list of what can be asked
 //! error.rs       what went wrong, in four lines
 //! publish.rs     where the node puts its view
@@ -50,6 +51,7 @@ mod message;
 mod place;
 mod publish;
 mod server;
+mod slashing;
 #[cfg(test)]
 mod typescript;
 mod view;
@@ -74,6 +76,10 @@ pub use message::{ClientMessage, Hello, PROTOCOL, Role, ServerMessage, check_ver
 pub use place::place_of;
 pub use publish::{Publisher, Watcher};
 pub use server::{Desk, MOST_CONNECTIONS, Server};
+pub use slashing::{
+    ImportedValidator, RecordKeys, RecordReach, RecordedValidator, SlashingExportReply, SlashingExportRequest,
+    SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,
+};
 pub use view::{
     BeaconState, BeaconView, ClusterStage, ClusterView, DutyMark, HEARTBEAT_MS, Mark, Mode, NetworkView,
     NextDuty, NodeInfo, NodeState, NodeView, Reach, STALE_MS, STRIP_DUTIES, SeatState, SeatView, plain,

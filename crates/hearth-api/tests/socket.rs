@@ -12,8 +12,9 @@ use std::time::Duration;
 use hearth_api::{
     AlertsReply, AlertsRequest, Client, ClusterReply, ClusterRequest, Decoder, Desk, DutiesReply,
     DutiesRequest, ErrorCode, Flame, Handler, Hello, HistoryReply, HistoryRequest, MAX_FRAME_BYTES, NodeState,
-    NodeView, PROTOCOL, Publisher, Role, ServerMessage, StatusRequest, StopReply, StopRequest, UiError,
-    ViewEvent, encode,
+    NodeView, PROTOCOL, Publisher, Role, ServerMessage, SlashingExportReply, SlashingExportRequest,
+    SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, StatusRequest, StopReply,
+    StopRequest, UiError, ViewEvent, encode,
 };
 use hearth_types::Slot;
 use serde_json::{Value, json};
@@ -295,6 +296,18 @@ impl Handler for Fake {
 
     async fn alerts(&self, _: AlertsRequest) -> Result<AlertsReply, UiError> {
         Ok(AlertsReply::default())
+    }
+
+    async fn slashing(&self, _: SlashingRequest) -> Result<SlashingReply, UiError> {
+        Ok(SlashingReply::default())
+    }
+
+    async fn slashing_export(&self, _: SlashingExportRequest) -> Result<SlashingExportReply, UiError> {
+        Err(UiError::because(ErrorCode::Unwritable, "a fake has no disk"))
+    }
+
+    async fn slashing_import(&self, _: SlashingImportRequest) -> Result<SlashingImportReply, UiError> {
+        Err(UiError::because(ErrorCode::Unreadable, "a fake has no disk"))
     }
 
     async fn stop(&self, request: StopRequest) -> Result<StopReply, UiError> {

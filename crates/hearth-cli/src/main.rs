@@ -40,6 +40,9 @@ enum Command {
     Duties(ask::DutiesArguments),
     /// What needs attention, and what did lately.
     Alerts(ask::AlertsArguments),
+    /// The record of what was signed, which keeps the validators from being slashed: look at it, hand it on, add to it.
+    #[command(subcommand)]
+    Slashing(ask::SlashingCommand),
     /// Stop the running node, after the duty under way.
     Stop(ask::StopArguments),
     /// Make something new: a node's key, a plan, a cluster.
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Status(arguments) => ask::status(&arguments),
         Command::Duties(arguments) => ask::duties(&arguments),
         Command::Alerts(arguments) => ask::alerts(&arguments),
+        Command::Slashing(command) => ask::slashing(&command),
         Command::Stop(arguments) => ask::stop(&arguments),
         Command::Create(command) => create::run(command),
         Command::Enr(arguments) => create::show_enr(&arguments),

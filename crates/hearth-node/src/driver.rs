@@ -191,8 +191,8 @@ impl Driver {
                 },
                 Output::Sign(request) => match self.signing.ask(request) {
                     Ok(()) => {}
-                    Err(TrySendError::Full(request)) => {
-                        tracing::error!(duty = %request.duty, "the disk is too slow: the signer has no room for this duty");
+                    Err(TrySendError::Full(duty)) => {
+                        tracing::error!(%duty, "the disk is too slow: the signer has no room for this duty");
                     }
                     Err(TrySendError::Closed(_)) => return Err(Broken::Signer),
                 },

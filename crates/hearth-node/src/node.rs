@@ -24,6 +24,7 @@ use crate::installation::Installation;
 use crate::key_guard::{KeyGuard, KeyGuardError};
 use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
+use crate::record::RecordDesk;
 use crate::seat::{Seat, SeatError};
 use crate::settings::Settings;
 use crate::show::{Notice, Seated, Stage, Teller};
@@ -113,7 +114,7 @@ pub async fn run(
         return Err(RunError::NoBeaconNode);
     }
     let stage = Stage::open(folder.path(), stop.clone());
-    let outcome = tend(&folder, settings, installation, observer, &stage.teller, stop).await;
+    let outcome = tend(&folder, settings, installation, observer, &stage, stop).await;
     stage.close().await;
     // Held to the very end: nobody else may use the folder while anything of this node lives.
     drop(folder);
@@ -125,9 +126,10 @@ async fn tend(
     settings: Settings,
     installation: Installation,
     observer: Box<dyn Observer>,
-    teller: &Teller,
+    stage: &Stage,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
+    let teller = &stage.teller;
     teller.tell(Notice::Starting("opening the key shares"));
     let (scrutiny, guarded) = (settings.scrutiny(), settings.private_key_file_lock);
     let shared = Arc::clone(folder);
@@ -151,7 +153,10 @@ async fn tend(
     check_network(&seat, &spec)?;
     let (path, genesis) = (folder.slashing(), spec.genesis_validators_root);
     let record = off_the_loop(move || SlashingDb::open(&path, genesis)).await??;
+    let keys = seat.keys.clone();
     let driver = assemble(seat, peers, settings, (beacon, spec), record, (observer, teller), &stop).await?;
+    let (thread, spec) = (driver.signing.others(), Arc::clone(&driver.spec));
+    stage.show_record(RecordDesk::new(thread, folder.slashing(), keys, spec));
     teller.tell(Notice::Chain(Arc::clone(&driver.spec), driver.beacon.status()));
     teller.tell(Notice::Running);
     let outcome = driver.run(stop).await;

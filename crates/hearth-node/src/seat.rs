@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::folder::DataFolder;
 use crate::installation::{Installation, InstallationError};
 use crate::offline::{ClusterFileError, Scrutiny};
+use crate::record::ClusterKeys;
 
 /// Why a data folder gives no seat in a cluster.
 #[derive(Debug, Error)]
@@ -52,6 +53,7 @@ pub(crate) struct Seat {
     pub(crate) lock_hash: LockHash,
     pub(crate) fork_version: ForkVersion,
     pub(crate) facts: ClusterReply,
+    pub(crate) keys: ClusterKeys,
 }
 
 impl Seat {
@@ -82,6 +84,7 @@ impl Seat {
             lock_hash: lock.lock_hash(),
             fork_version: lock.fork_version(),
             facts: facts(&lock),
+            keys: ClusterKeys::of(&lock, me),
         })
     }
 }

@@ -8,7 +8,7 @@ mod cluster;
 mod desk;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hearth_api::{
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::history::History;
+use crate::record::RecordDesk;
 use chronicle::{Chronicle, Told};
 pub(crate) use cluster::Seated;
 use desk::{Desk, Question};
@@ -94,6 +95,8 @@ pub(crate) struct Stage {
     serving: Option<JoinHandle<()>>,
     /// `None` where it cannot be had.
     history: Option<(History, std::thread::JoinHandle<()>)>,
+    /// Empty until the record is open.
+    record: Arc<OnceLock<RecordDesk>>,
     close: CancellationToken,
     stop_node: CancellationToken,
 }
@@ -141,6 +144,7 @@ impl Stage {
             task,
             serving: None,
             history,
+            record: Arc::default(),
             close: CancellationToken::new(),
             stop_node,
         };
@@ -158,7 +162,18 @@ impl Stage {
 
     fn desk(&self) -> Desk {
         let history = self.history.as_ref().map(|(history, _)| history.clone());
-        Desk::new(self.publisher.clone(), self.questions.clone(), history, self.stop_node.clone())
+        Desk {
+            publisher: self.publisher.clone(),
+            questions: self.questions.clone(),
+            history,
+            record: Arc::clone(&self.record),
+            stop_node: self.stop_node.clone(),
+        }
+    }
+
+    /// From now on the record of signed messages can be asked for.
+    pub(crate) fn show_record(&self, record: RecordDesk) {
+        let _only_once = self.record.set(record);
     }
 
     /// The last act: whoever still watches learns that there is no more to see.

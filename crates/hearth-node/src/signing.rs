@@ -5,17 +5,24 @@ use std::thread::JoinHandle;
 
 use hearth_duties::{Input, SignReply, SignRequest};
 use hearth_signer::Signer;
-use hearth_slashing::{EpochStart, RETENTION_EPOCHS};
-use hearth_types::{ChainSpec, Epoch};
+use hearth_slashing::{EpochStart, RETENTION_EPOCHS, SlashingDb};
+use hearth_types::{ChainSpec, Duty, Epoch};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 /// Requests that may wait while the disk is slow. A duty has one; more than this many waiting are lost causes.
 const WAITING: usize = 16;
 
+/// What the thread is asked.
+pub(crate) enum Work {
+    Sign(SignRequest),
+    /// Something with the record. Whoever asks it sees to it that no duty is due.
+    Record(Box<dyn FnOnce(&mut SlashingDb) + Send>),
+}
+
 /// Handle of the signing thread. Closing it ends the thread and closes the database.
 pub(crate) struct SigningThread {
-    requests: mpsc::Sender<SignRequest>,
+    requests: mpsc::Sender<Work>,
     thread: JoinHandle<()>,
 }
 
@@ -26,10 +33,17 @@ impl SigningThread {
         spec: Arc<ChainSpec>,
         answers: mpsc::Sender<Input>,
     ) -> std::io::Result<Self> {
-        let (requests, mut waiting) = mpsc::channel::<SignRequest>(WAITING);
+        let (requests, mut waiting) = mpsc::channel::<Work>(WAITING);
         let mut pruned = Epoch::default();
         let work = move || {
-            while let Some(SignRequest { duty, votes }) = waiting.blocking_recv() {
+            while let Some(work) = waiting.blocking_recv() {
+                let SignRequest { duty, votes } = match work {
+                    Work::Sign(request) => request,
+                    Work::Record(work) => {
+                        work(signer.record());
+                        continue;
+                    }
+                };
                 let outcomes = signer.sign_attestations(&votes);
                 let signatures = votes
                     .iter()
@@ -54,8 +68,17 @@ impl SigningThread {
     }
 
     /// Hands over a request. Errors: the thread is so far behind that the duty is lost, or it has ended.
-    pub(crate) fn ask(&self, request: SignRequest) -> Result<(), TrySendError<SignRequest>> {
-        self.requests.try_send(request)
+    pub(crate) fn ask(&self, request: SignRequest) -> Result<(), TrySendError<Duty>> {
+        let duty = request.duty;
+        self.requests.try_send(Work::Sign(request)).map_err(|error| match error {
+            TrySendError::Full(_) => TrySendError::Full(duty),
+            TrySendError::Closed(_) => TrySendError::Closed(duty),
+        })
+    }
+
+    /// For others who ask. It does not keep the thread from ending.
+    pub(crate) fn others(&self) -> mpsc::WeakSender<Work> {
+        self.requests.downgrade()
     }
 
     /// Waits until the request under way is done and the database is closed.

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn text(reply: &DutiesReply, misses: bool, now_ms: u64) -> String {
     if reply.duties.is_empty() {
         let nothing = if misses { "No duty was missed" } else { "There was no duty yet" };
-        return format!("{nothing}, as far as the node remembers: the last few hours, since it was started.");
+        return format!("{nothing}, as far as the node remembers: a month.");
     }
     let mut lines: Vec<String> = reply.duties.iter().map(|record| record_lines(record, now_ms)).collect();
     if reply.more {

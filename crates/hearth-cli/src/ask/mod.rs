@@ -1,11 +1,13 @@
-//! Commands that ask the running node: `hearth status`, `duties`, `alerts`, `stop`.
+//! Commands that ask the running node: `hearth status`, `duties`, `alerts`, `slashing`, `stop`.
 
 mod alerts;
 mod duties;
+mod slashing;
 mod status;
 mod stop;
 mod words;
 
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,6 +18,7 @@ use crate::say;
 
 pub(crate) use alerts::{Arguments as AlertsArguments, run as alerts};
 pub(crate) use duties::{Arguments as DutiesArguments, run as duties};
+pub(crate) use slashing::{Command as SlashingCommand, run as slashing};
 pub(crate) use status::{Arguments as StatusArguments, run as status};
 pub(crate) use stop::{Arguments as StopArguments, run as stop};
 
@@ -36,17 +39,28 @@ impl NodeArguments {
     }
 }
 
-/// Runs what asks the node; what goes wrong is told in four lines.
-fn asking(work: impl Future<Output = Result<ExitCode, UiError>>) -> anyhow::Result<ExitCode> {
+/// Runs what asks the node; what goes wrong there is told in four lines.
+fn asking(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(work).unwrap_or_else(|error| {
-        let UiError { message, stake, remedy, details, .. } = error;
+    runtime.block_on(work).or_else(|error| {
+        let UiError { message, stake, remedy, details, .. } = error.downcast()?;
         say::aside(format!("hearth: {message}\n  {stake}\n  What to do: {remedy}"));
         if let Some(details) = details {
             say::aside(format!("  Details: {details}"));
         }
-        ExitCode::FAILURE
-    }))
+        Ok(ExitCode::FAILURE)
+    })
+}
+
+/// Whether the owner types `phrase`. Nobody who can answer: no.
+fn agreed(question: &str, phrase: &str) -> bool {
+    if !std::io::stdin().is_terminal() {
+        say::aside("This asks before it goes on; give --yes where nobody can answer.");
+        return false;
+    }
+    let _shown = write!(std::io::stderr(), "{question} ").and_then(|()| std::io::stderr().flush());
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case(phrase)
 }
 
 /// Prints an answer for programs.

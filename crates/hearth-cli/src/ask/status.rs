@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     asking(async {
         let mut node = arguments.node.connect().await?;
         if arguments.follow {
-            return follow(node, arguments.node.json).await;
+            return Ok(follow(node, arguments.node.json).await?);
         }
         let view = node.status(StatusRequest {}).await?;
         if arguments.node.json {

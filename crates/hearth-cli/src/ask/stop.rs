@@ -1,6 +1,5 @@
 //! `hearth stop`.
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use clap::Args;
 use hearth_api::{Client, ErrorCode, StopReply, StopRequest, UiError};
 
 use super::words::duty;
-use super::{NodeArguments, asking, print_json};
+use super::{NodeArguments, agreed, asking, print_json};
 use crate::say;
 
 /// Longest time that the end of the node is waited for, beyond what it asked for.
@@ -32,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if !arguments.node.json && !outlook.consequence.is_empty() {
             say::line(&outlook.consequence);
         }
-        if !arguments.yes && !asked() {
+        if !arguments.yes && !agreed("Stop this node? Type yes to stop it:", "yes") {
             say::aside("Nothing was stopped.");
             return Ok(ExitCode::FAILURE);
         }
@@ -57,18 +56,6 @@ fn finishing(reply: &StopReply) -> String {
         }
         None => "Stopping ...".into(),
     }
-}
-
-/// Whether the owner says yes. Nobody who can answer: no.
-fn asked() -> bool {
-    if !std::io::stdin().is_terminal() {
-        say::aside("This asks before it stops a node; give --yes where nobody can answer.");
-        return false;
-    }
-    let _shown = write!(std::io::stderr(), "Stop this node? [y/N] ").and_then(|()| std::io::stderr().flush());
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// The node closes the connection as the last thing it does.

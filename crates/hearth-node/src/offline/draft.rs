@@ -24,7 +24,7 @@ pub struct Unwritable {
 }
 
 impl Unwritable {
-    pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
+    pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self { path: path.clone(), source }
     }
@@ -184,7 +184,7 @@ fn is_draft(name: &std::ffi::OsStr) -> bool {
 }
 
 /// As [`put`], where a reader may look: the file appears whole or not at all, and never replaces another.
-pub(super) fn put_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), Unwritable> {
+pub(crate) fn put_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), Unwritable> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.{:08x}.new", rand::rng().random::<u32>()));
     let placed = put(&draft, content, mode).and_then(|()| {

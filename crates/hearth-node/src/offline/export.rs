@@ -6,8 +6,8 @@ use hearth_obol::cluster::UsableLock;
 use hearth_signer::Progress;
 use hearth_signer::folder::{FOLDER_NAME, Passwords, Shelf, TransferError, is_sealed, transfer};
 use hearth_signer::identity::{self, IdentityError};
-use hearth_slashing::{Form, OpenError, SigningHistory, SlashingDb, StorageError};
-use hearth_types::{LockHash, OperatorIndex, ValidatorPubkey};
+use hearth_slashing::{Form, OpenError, SlashingDb, StorageError};
+use hearth_types::{LockHash, OperatorIndex};
 use thiserror::Error;
 
 use super::charon::{CopyError, HISTORY, LOCK, copy_open_files};
@@ -15,6 +15,7 @@ use super::check::{ClusterFileError, Scrutiny};
 use super::draft::{Draft, Unwritable, put};
 use crate::folder::{DataFolder, FolderError};
 use crate::installation::{Installation, InstallationError};
+use crate::record::ClusterKeys;
 use crate::seat::{SeatError, locked_validators, seat_of};
 
 /// A folder that was made.
@@ -142,12 +143,7 @@ fn write_history(
 ) -> Result<bool, ExportError> {
     let Some(record) = SlashingDb::open_existing(record)? else { return Ok(false) };
     let mut interchange = record.export(Form::Complete)?;
-    let shares = lock.share_keys(me);
-    let share_of = |group: ValidatorPubkey| {
-        shares.iter().find(|(_, of)| **of == group).map(|(share, _)| ValidatorPubkey::new(*share))
-    };
-    let known = |history: SigningHistory| Some(SigningHistory { pubkey: share_of(history.pubkey)?, ..history });
-    interchange.data = interchange.data.into_iter().filter_map(known).collect();
+    interchange.data = ClusterKeys::of(lock, me).under_shares(interchange.data);
     let mut json = Vec::new();
     let path = folder.join(HISTORY);
     interchange.write(&mut json).map_err(Unwritable::at(&path))?;
@@ -160,8 +156,8 @@ mod tests {
     use std::fs;
 
     use hearth_obol::cluster::KEY_LOCK_FILE;
-    use hearth_slashing::{ImportOptions, Interchange, SignedAttestation, SignedBlock};
-    use hearth_types::{Epoch, ForkVersion, Root, Slot};
+    use hearth_slashing::{ImportOptions, Interchange, SignedAttestation, SignedBlock, SigningHistory};
+    use hearth_types::{Epoch, ForkVersion, Root, Slot, ValidatorPubkey};
 
     use super::*;
     use crate::offline::{Creation, DepositsError, ImportError, Keys, create_cluster, import_charon};

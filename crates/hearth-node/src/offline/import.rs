@@ -1,6 +1,6 @@
 //! A folder of Charon becomes one of Hearth: everything checked, the passwords sealed, nothing taken away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,9 @@ use hearth_signer::Progress;
 use hearth_signer::folder::{FOLDER_NAME, Passwords, Shelf, TransferError, is_sealed, transfer};
 use hearth_signer::identity::{self, IdentityError};
 use hearth_slashing::{
-    Form, ImportOptions, Interchange, InterchangeError, OpenError, SigningHistory, SlashingDb, StorageError,
+    Form, ImportOptions, Interchange, InterchangeError, OpenError, SlashingDb, StorageError,
 };
-use hearth_types::{LockHash, OperatorIndex, ValidatorPubkey};
+use hearth_types::{LockHash, OperatorIndex};
 use thiserror::Error;
 
 use super::charon::{CopyError, HISTORY, LOCK, copy_open_files};
@@ -21,6 +21,7 @@ use super::draft::{Draft, Unwritable, put};
 use crate::folder::{DataFolder, FolderError};
 use crate::installation::{Installation, InstallationError};
 use crate::key_guard::{KeyGuardError, refuse_if_used};
+use crate::record::ClusterKeys;
 use crate::seat::{SeatError, locked_validators, seat_of};
 use crate::settings::{self, Testnet};
 
@@ -208,14 +209,14 @@ fn record(
     me: OperatorIndex,
     warnings: &mut Vec<String>,
 ) -> Result<Option<usize>, ImportError> {
-    let mut told: Vec<(Interchange, Form)> = Vec::new();
+    let (mut told, keys) = (Vec::<(Interchange, Form)>::new(), ClusterKeys::of(lock, me));
     let left = from.join(HISTORY);
     for path in history.into_iter().chain(left.is_file().then_some(left.as_path())) {
         let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
         let file = std::io::BufReader::new(fs::File::open(path).map_err(unreadable)?);
         let malformed = |source| ImportError::History { path: path.to_owned(), source };
         let mut interchange = Interchange::read(file).map_err(malformed)?;
-        interchange.data = by_group_key(interchange.data, lock, me);
+        interchange.data = keys.ours(interchange.data).0;
         if interchange.data.is_empty() && Some(path) == history {
             return Err(ImportError::StrangeHistory(path.to_owned()));
         }
@@ -252,17 +253,4 @@ fn record(
             .push(format!("the history of {count} validators holds signatures that could get them slashed"));
     }
     Ok(Some(known.len()))
-}
-
-/// A validator client beside Charon knows each validator by its share's key. Histories of strangers are left out.
-fn by_group_key(data: Vec<SigningHistory>, lock: &UsableLock, me: OperatorIndex) -> Vec<SigningHistory> {
-    let shares: BTreeMap<[u8; 48], ValidatorPubkey> = lock.share_keys(me);
-    let groups: Vec<ValidatorPubkey> =
-        lock.validators().iter().map(|keys| ValidatorPubkey::new(keys.group.to_bytes())).collect();
-    let ours = |history: SigningHistory| {
-        let group = shares.get(history.pubkey.as_bytes()).copied();
-        let pubkey = group.or_else(|| groups.contains(&history.pubkey).then_some(history.pubkey))?;
-        Some(SigningHistory { pubkey, ..history })
-    };
-    data.into_iter().filter_map(ours).collect()
 }

@@ -7,6 +7,7 @@
 //! check, show     what a cluster file is worth, and what it says
 //! deposits        files for the launchpad, read again
 //! import, export  folders of Charon, in and out; charon is what both know of one
+//! stopped         the record of signed messages of a node that does not run
 //! draft           folders that appear whole or not at all
 //! ```
 //!
@@ -24,12 +25,14 @@ mod import;
 mod keys;
 mod plan;
 mod show;
+mod stopped;
 
 pub use check::{ClusterFileError, FileCheck, FileKind, Scrutiny, verify_file, verify_folder};
 pub use combine::{Combination, CombineError, Combined, combine};
 pub use create::{Blueprint, CreateError, Created, Creation, Keys, create_cluster};
 pub use deposits::DepositsError;
 pub use draft::Unwritable;
+pub(crate) use draft::put_whole;
 pub use export::{ExportError, Exported, export_charon};
 pub use hearth_obol::cluster::DkgAlgorithm;
 pub use identity::{Identity, create_identity, read_identity};
@@ -37,3 +40,4 @@ pub use import::{ImportError, Imported, import_charon};
 pub use keys::{KeyOrder, KeysError, read_keys};
 pub use plan::{DefinitionError, Planned, Wishes, create_definition, read_definition};
 pub use show::{ClusterFacts, OperatorFacts, ValidatorFacts, show};
+pub use stopped::{StoppedNode, StoppedNodeError};

@@ -1,9 +1,12 @@
 //! Answers what is asked over the local socket.
 
+use std::sync::{Arc, OnceLock};
+
 use hearth_api::{
     AlertEngine, AlertsReply, AlertsRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest,
     DutyRecord, DutyUnderWay, ErrorCode, Handler, HistoryReply, HistoryRequest, Mark, NodeView, Publisher,
-    StatusRequest, StopReply, StopRequest, UiError, without_this_node,
+    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
+    SlashingRequest, StatusRequest, StopReply, StopRequest, UiError, without_this_node,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +15,7 @@ use super::chronicle::Chronicle;
 use crate::clock;
 use crate::driver::LAST_DUTY;
 use crate::history::History;
+use crate::record::RecordDesk;
 
 /// What only the task that holds the view can answer.
 pub(super) enum Question {
@@ -54,20 +58,17 @@ impl Question {
 
 /// The node's answers.
 pub(super) struct Desk {
-    publisher: Publisher,
-    questions: mpsc::Sender<Question>,
-    history: Option<History>,
-    stop_node: CancellationToken,
+    pub(super) publisher: Publisher,
+    pub(super) questions: mpsc::Sender<Question>,
+    pub(super) history: Option<History>,
+    pub(super) record: Arc<OnceLock<RecordDesk>>,
+    pub(super) stop_node: CancellationToken,
 }
 
 impl Desk {
-    pub(super) const fn new(
-        publisher: Publisher,
-        questions: mpsc::Sender<Question>,
-        history: Option<History>,
-        stop_node: CancellationToken,
-    ) -> Self {
-        Self { publisher, questions, history, stop_node }
+    fn record(&self) -> Result<&RecordDesk, UiError> {
+        let closed = || UiError::because(ErrorCode::NotReady, "the record of signed messages is not open yet");
+        self.record.get().ok_or_else(closed)
     }
 
     async fn ask<A>(&self, question: impl FnOnce(oneshot::Sender<A>) -> Question) -> Result<A, UiError> {
@@ -111,6 +112,18 @@ impl Handler for Desk {
 
     async fn alerts(&self, request: AlertsRequest) -> Result<AlertsReply, UiError> {
         self.ask(|reply| Question::Alerts(request, reply)).await
+    }
+
+    async fn slashing(&self, _: SlashingRequest) -> Result<SlashingReply, UiError> {
+        self.record()?.slashing().await
+    }
+
+    async fn slashing_export(&self, request: SlashingExportRequest) -> Result<SlashingExportReply, UiError> {
+        self.record()?.export(request).await
+    }
+
+    async fn slashing_import(&self, request: SlashingImportRequest) -> Result<SlashingImportReply, UiError> {
+        self.record()?.import(request).await
     }
 
     async fn stop(&self, request: StopRequest) -> Result<StopReply, UiError> {
