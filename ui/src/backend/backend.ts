@@ -1,0 +1,46 @@
+import type { Commands, UiError, ViewEvent } from "$api";
+
+export type CommandName = keyof Commands;
+export type RequestOf<C extends CommandName> = Commands[C]["request"];
+export type ReplyTo<C extends CommandName> = Commands[C]["reply"];
+
+/** What comes from the node without being asked for. */
+export type News =
+  | { kind: "connected" }
+  | { kind: "event"; event: ViewEvent }
+  | { kind: "lost"; error: UiError };
+
+/** What the desktop app knows of itself. */
+export type AppInfo = {
+  /** Version of the app. */
+  version: string;
+  /** Where the node's log is, if the app knows. */
+  log: string | null;
+};
+
+/** What only the desktop app can do, not the node. */
+export interface AppShell {
+  info(): Promise<AppInfo>;
+  startNode(): Promise<void>;
+  quit(): Promise<void>;
+}
+
+/** The one way to a node. */
+export interface Backend {
+  /** Asks the node. Throws a {@link Failure}. */
+  call<C extends CommandName>(command: C, request: RequestOf<C>): Promise<ReplyTo<C>>;
+  /** Listens until the returned function is called. The first event is a snapshot. */
+  follow(hear: (news: News) => void): () => void;
+  /** Asks for a snapshot: what is held does not fit what came. */
+  resync(): void;
+  /** `null` in a plain browser. */
+  readonly app: AppShell | null;
+}
+
+/** An error in the four lines in which people read it. */
+export class Failure extends Error {
+  constructor(readonly error: UiError) {
+    super(error.message);
+    this.name = "Failure";
+  }
+}

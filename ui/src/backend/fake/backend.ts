@@ -1,0 +1,191 @@
+import {
+  HEARTBEAT_MS,
+  type AlertsRequest,
+  type AlertsReply,
+  type ClusterReply,
+  type ClusterRequest,
+  type DutiesRequest,
+  type DutiesReply,
+  type HistoryReply,
+  type HistoryRequest,
+  type NodeView,
+  type StopRequest,
+  type StopReply,
+} from "$api";
+
+import type { Clock } from "../../lib/clock";
+import type { AppShell, Backend, CommandName, News, ReplyTo, RequestOf } from "../backend";
+import { Failure } from "../backend";
+import { ownError } from "../errors";
+import { difference } from "./difference";
+import { history } from "./history";
+import { ACTS, type Act } from "./scenarios";
+import { FakeRecord } from "./slashing";
+import { facts, type FakeCluster, type World } from "./world";
+
+type Handlers = { [C in CommandName]: (request: RequestOf<C>) => ReplyTo<C> };
+
+/** A node that does what a scenario says. */
+export class FakeBackend implements Backend {
+  readonly app: AppShell;
+  #hear: ((news: News) => void) | null = null;
+  #sent: NodeView | null = null;
+  #kept: FakeRecord | null = null;
+
+  constructor(
+    readonly world: World,
+    readonly clock: Clock,
+  ) {
+    this.app = {
+      info: () => Promise.resolve({ version: "0.1.0", log: "/home/sam/.local/state/hearth/hearth.log" }),
+      startNode: () => {
+        this.act("return");
+        return Promise.resolve();
+      },
+      quit: () => Promise.resolve(),
+    };
+  }
+
+  readonly #handlers: Handlers = {
+    status: () => this.world.view(this.clock.now()),
+    duties: (request) => this.#duties(request),
+    history: (request) => this.#history(request),
+    cluster: (request) => this.#cluster(request),
+    alerts: (request) => this.#alerts(request),
+    slashing: () => this.#record().show(),
+    slashing_export: (request) => this.#record().write(request),
+    slashing_import: (request) => this.#record().add(request),
+    stop: (request) => this.#stop(request),
+  };
+
+  async call<C extends CommandName>(command: C, request: RequestOf<C>): Promise<ReplyTo<C>> {
+    if (this.world.answerMs > 0) {
+      await new Promise<void>((done) => this.clock.after(this.world.answerMs, done));
+    }
+    if (!this.world.connected) throw new Failure(ownError("not_running", null));
+    if (this.world.failing) throw new Failure(failure);
+    return this.#handlers[command](request);
+  }
+
+  follow(hear: (news: News) => void): () => void {
+    this.#hear = hear;
+    const stop = this.clock.every(HEARTBEAT_MS, () => {
+      this.#publish();
+    });
+    queueMicrotask(() => {
+      this.#begin();
+    });
+    return () => {
+      stop();
+      this.#hear = null;
+    };
+  }
+
+  resync(): void {
+    queueMicrotask(() => {
+      this.#begin();
+    });
+  }
+
+  /** Something happens. */
+  act(act: Act): void {
+    const before = this.world.connected;
+    ACTS[act](this.world, this.clock.now());
+    if (this.world.connected && !before) this.#begin();
+    else if (this.world.connected) this.#publish();
+    else this.#hear?.({ kind: "lost", error: ownError("connection_lost", null) });
+  }
+
+  /** An update goes astray. */
+  drop(): void {
+    this.world.seq += 1;
+    this.#sent = this.world.view(this.clock.now());
+    this.#publish();
+  }
+
+  #begin(): void {
+    if (!this.world.connected) {
+      this.#hear?.({ kind: "lost", error: ownError("not_running", null) });
+      return;
+    }
+    this.#sent = this.world.view(this.clock.now());
+    this.#hear?.({ kind: "connected" });
+    this.#hear?.({ kind: "event", event: { snapshot: this.#sent } });
+  }
+
+  #publish(): void {
+    if (!this.world.connected || this.#sent === null) return;
+    this.world.seq += 1;
+    const now = this.world.view(this.clock.now());
+    this.#hear?.({ kind: "event", event: { update: difference(this.#sent, now) } });
+    this.#sent = now;
+  }
+
+  #record(): FakeRecord {
+    this.#kept ??= new FakeRecord(
+      this.world.clusters.flatMap(({ validators }) => validators),
+      Math.floor(Number(this.world.view(this.clock.now()).slot ?? 0) / 32),
+    );
+    return this.#kept;
+  }
+
+  #history({ cluster, period }: HistoryRequest): HistoryReply {
+    const nowMs = this.clock.now();
+    const duties = this.world.duties(nowMs).filter((duty) => cluster === null || duty.cluster === cluster);
+    const seats = (this.#find(cluster)?.seats ?? []).map(({ number }) => number);
+    return history(duties, period, seats, nowMs);
+  }
+
+  #cluster({ cluster }: ClusterRequest): ClusterReply {
+    const found = this.#find(cluster);
+    if (found === undefined) throw new Failure({ ...failure, code: "not_ready" });
+    return facts(found);
+  }
+
+  #find(cluster: string | null): FakeCluster | undefined {
+    return this.world.clusters.find(({ id }) => cluster === null || id === cluster);
+  }
+
+  #duties({ cluster, validator, only_misses, before, limit }: DutiesRequest): DutiesReply {
+    const wanted = this.world
+      .duties(this.clock.now())
+      .filter((duty) => before === null || BigInt(duty.slot) < BigInt(before))
+      .filter((duty) => cluster === null || duty.cluster === cluster)
+      .filter((duty) => validator === null || duty.validators.includes(validator))
+      .filter((duty) => !only_misses || duty.outcome.kind === "missed");
+    const most = Math.min(limit ?? 100, 500);
+    return { duties: wanted.slice(0, most), more: wanted.length > most };
+  }
+
+  #alerts({ past }: AlertsRequest): AlertsReply {
+    return { current: this.world.alerts, past: this.world.past.slice(0, past) };
+  }
+
+  #stop({ confirmed }: StopRequest): StopReply {
+    const name = this.world.clusters[0]?.name ?? "Nothing";
+    const others = (this.world.clusters[0]?.seats.length ?? 1) - 1 - (this.world.clusters[0]?.awaySinceMs.size ?? 0);
+    const needed = this.world.clusters[0]?.needed ?? 0;
+    const goesOn = others >= needed ? "goes on without this node" : "does not sign until this node is back";
+    if (confirmed) {
+      this.world.node = { kind: "stopping" };
+      this.#publish();
+      this.clock.after(8_000, () => {
+        this.act("lose");
+      });
+    }
+    return {
+      stopping: confirmed,
+      finishing: { slot: this.world.view(this.clock.now()).slot ?? "0", kind: "attester" },
+      within_ms: 24_000,
+      consequence: `${name} ${goesOn}: ${others} other operators are here, ${needed} are needed.`,
+    };
+  }
+}
+
+const failure = {
+  code: "internal" as const,
+  message: "Something in the node went wrong while it answered.",
+  stake: "Signing does not depend on answering; `hearth status` says whether the node signs.",
+  remedy: "Ask again. If it happens again, save the node's log and report it.",
+  details: "duty store: disk I/O error",
+};

@@ -1,0 +1,38 @@
+import type { Clock } from "../../lib/clock";
+import { FakeBackend } from "./backend";
+import { HeldClock, RunningClock } from "./clocks";
+import { SCENARIOS, type Act, type Scenario } from "./scenarios";
+import { World } from "./world";
+
+/** What a test in a browser holds the strings with. */
+export type Strings = {
+  advance(ms: number): void;
+  act(act: Act): void;
+  drop(): void;
+};
+
+declare global {
+  interface Window {
+    hearthFake?: Strings;
+  }
+}
+
+export function startFake(name: string, held: boolean): { backend: FakeBackend; clock: Clock } {
+  const world = new World();
+  const scenario: Scenario = name in SCENARIOS ? (name as Scenario) : "calm";
+  SCENARIOS[scenario](world);
+  const clock = held ? new HeldClock() : new RunningClock();
+  const backend = new FakeBackend(world, clock);
+  window.hearthFake = {
+    advance: (ms) => {
+      if (clock instanceof HeldClock) clock.advance(ms);
+    },
+    act: (act) => {
+      backend.act(act);
+    },
+    drop: () => {
+      backend.drop();
+    },
+  };
+  return { backend, clock };
+}

@@ -1,0 +1,140 @@
+import type { DutyKind } from "$api";
+
+/** Where the window is. One line for each address of it. */
+export type Route =
+  | { name: "home" }
+  | { name: "clusters" }
+  | { name: "cluster"; cluster: string }
+  | { name: "duties"; cluster: string | null; duty: DutyPlace | null; misses: boolean }
+  | { name: "health"; cluster: string | null }
+  | { name: "setup"; step: string }
+  | { name: "keys" }
+  | { name: "slashing" }
+  | { name: "diversity" }
+  | { name: "drills" }
+  | { name: "settings"; tab: SettingsTab }
+  | { name: "about" }
+  | { name: "join" }
+  | { name: "ceremony"; id: string }
+  | { name: "exit"; validator: string }
+  | { name: "nowhere"; path: string };
+
+/** A duty as an address names it. */
+export type DutyPlace = { slot: string; kind: DutyKind };
+
+export const SETTINGS_TABS = ["general", "node", "alerts", "security", "privacy", "advanced"] as const;
+export type SettingsTab = (typeof SETTINGS_TABS)[number];
+
+const DUTY_KINDS: Record<DutyKind, true> = {
+  proposer: true,
+  attester: true,
+  signature: true,
+  exit: true,
+  builder_registration: true,
+  randao: true,
+  prepare_aggregator: true,
+  aggregator: true,
+  sync_message: true,
+  prepare_sync_contribution: true,
+  sync_contribution: true,
+  info_sync: true,
+};
+
+/** The route of an address's part after `#`. Never fails: what it does not know is `nowhere`. */
+export function parseRoute(hash: string): Route {
+  const [path = "", query = ""] = hash.replace(/^#/, "").split("?", 2);
+  const parts = path.split("/").filter((part) => part !== "");
+  const asked = new URLSearchParams(query);
+  const [first, second, third] = parts.map(decode);
+  switch (first) {
+    case undefined:
+      return { name: "home" };
+    case "clusters":
+      if (second === undefined) return { name: "clusters" };
+      if (third === undefined) return { name: "cluster", cluster: second };
+      if (third === "duties") return duties(second, asked);
+      if (third === "health") return { name: "health", cluster: second };
+      break;
+    case "duties":
+      return duties(null, asked);
+    case "alerts":
+      return { name: "health", cluster: null };
+    case "setup":
+      return { name: "setup", step: second ?? "welcome" };
+    case "keys":
+    case "slashing":
+    case "diversity":
+    case "drills":
+    case "about":
+    case "join":
+      if (second === undefined) return { name: first };
+      break;
+    case "settings": {
+      const tab = SETTINGS_TABS.find((known) => known === (second ?? "general"));
+      if (tab !== undefined) return { name: "settings", tab };
+      break;
+    }
+    case "ceremony":
+      if (second !== undefined) return { name: "ceremony", id: second };
+      break;
+    case "exit":
+      if (second !== undefined) return { name: "exit", validator: second };
+      break;
+  }
+  return { name: "nowhere", path };
+}
+
+function duties(cluster: string | null, asked: URLSearchParams): Route {
+  const [slot, kind] = [asked.get("slot"), asked.get("kind")];
+  const known = slot !== null && /^\d+$/.test(slot) && kind !== null && isDutyKind(kind);
+  return { name: "duties", cluster, duty: known ? { slot, kind } : null, misses: asked.has("misses") };
+}
+
+function isDutyKind(text: string): text is DutyKind {
+  return Object.hasOwn(DUTY_KINDS, text);
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** The address of a route. `parseRoute` of it gives the route again. */
+export function href(route: Route): string {
+  const at = encodeURIComponent;
+  switch (route.name) {
+    case "home":
+      return "#/";
+    case "clusters":
+      return "#/clusters";
+    case "cluster":
+      return `#/clusters/${at(route.cluster)}`;
+    case "duties": {
+      const asked = new URLSearchParams();
+      if (route.duty !== null) {
+        asked.set("slot", route.duty.slot);
+        asked.set("kind", route.duty.kind);
+      }
+      if (route.misses) asked.set("misses", "");
+      const query = asked.size > 0 ? `?${asked}` : "";
+      return route.cluster === null ? `#/duties${query}` : `#/clusters/${at(route.cluster)}/duties${query}`;
+    }
+    case "health":
+      return route.cluster === null ? "#/alerts" : `#/clusters/${at(route.cluster)}/health`;
+    case "setup":
+      return `#/setup/${at(route.step)}`;
+    case "settings":
+      return `#/settings/${route.tab}`;
+    case "ceremony":
+      return `#/ceremony/${at(route.id)}`;
+    case "exit":
+      return `#/exit/${at(route.validator)}`;
+    case "nowhere":
+      return `#/${route.path.replace(/^\//, "")}`;
+    default:
+      return `#/${route.name}`;
+  }
+}

@@ -1,0 +1,48 @@
+import { createContext } from "svelte";
+
+import type { Backend } from "../backend/backend";
+import type { Clock } from "../lib/clock";
+import { t } from "../lib/messages";
+import { NodeModel } from "./node.svelte";
+import { Preferences } from "./preferences.svelte";
+import { Router } from "./router.svelte";
+import { Toasts } from "./toasts.svelte";
+
+/** What every screen can reach. */
+export class App {
+  readonly node: NodeModel;
+  readonly router: Router;
+  readonly preferences: Preferences;
+  readonly toasts: Toasts;
+  /** Dialogs that can be opened from anywhere; one at a time. */
+  dialog = $state.raw<"palette" | "stop" | null>(null);
+
+  constructor(
+    readonly backend: Backend,
+    readonly clock: Clock,
+    window: Window,
+  ) {
+    this.node = new NodeModel(backend, clock);
+    this.router = new Router(window);
+    this.preferences = new Preferences(window.localStorage);
+    this.toasts = new Toasts(clock);
+  }
+
+  follow(): () => void {
+    const stops = [this.node.follow(), this.router.follow()];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  async copy(text: string, note: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.toasts.say(note);
+    } catch {
+      this.toasts.say(t("copy.failed"));
+    }
+  }
+}
+
+export const [useApp, provideApp] = createContext<App>();

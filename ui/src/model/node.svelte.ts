@@ -1,0 +1,64 @@
+import type { ClusterView, Health, NodeView } from "$api";
+
+import type { Backend } from "../backend/backend";
+import type { Clock } from "../lib/clock";
+import { hear, isStale, noLink, seenAt, type Link } from "./link";
+import { noTimes, recordTimes, type PathTimes } from "./path-times";
+
+/** Time that a node is given to answer before the window says that there is none. */
+export const PATIENCE_MS = 3_000;
+
+/** The node as the window knows it. */
+export class NodeModel {
+  #link = $state.raw<Link>(noLink);
+  #nowMs = $state(0);
+  #times = $state.raw<PathTimes>(noTimes);
+  readonly #sinceMs: number;
+
+  readonly nowMs = $derived(this.#nowMs);
+  readonly view: NodeView | null = $derived(this.#link.view);
+  readonly stale = $derived(isStale(this.#link.view, this.#nowMs));
+  readonly health: Health = $derived(seenAt(this.#link.view?.health ?? null, this.stale));
+  readonly lost = $derived(this.#link.lost);
+  /** The first moments, in which it is not known yet whether there is a node. */
+  readonly opening: boolean;
+  readonly times = $derived(this.#times);
+
+  constructor(
+    readonly backend: Backend,
+    readonly clock: Clock,
+  ) {
+    this.#nowMs = this.#sinceMs = clock.now();
+    this.opening = $derived(
+      this.#link.view === null && this.#link.lost === null && this.#nowMs - this.#sinceMs < PATIENCE_MS,
+    );
+  }
+
+  follow(): () => void {
+    const stopHearing = this.backend.follow((news) => {
+      const gapBefore = this.#link.gap;
+      this.#link = hear(this.#link, news);
+      this.#nowMs = this.clock.now();
+      if (news.kind === "event" && this.#link.view !== null) {
+        this.#times = recordTimes(this.#times, this.#link.view);
+      }
+      if (this.#link.gap && !gapBefore) this.backend.resync();
+    });
+    const stopTicking = this.clock.every(1_000, () => {
+      this.#nowMs = this.clock.now();
+    });
+    return () => {
+      stopHearing();
+      stopTicking();
+    };
+  }
+
+  cluster(id: string): ClusterView | null {
+    return this.view?.clusters.find((cluster) => cluster.id === id) ?? null;
+  }
+
+  /** The verdict on a cluster, as it has to be shown. */
+  healthOf(cluster: ClusterView): Health {
+    return seenAt(cluster.health, this.stale);
+  }
+}

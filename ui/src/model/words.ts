@@ -1,0 +1,213 @@
+import type {
+  AlertKind,
+  BeaconState,
+  ClusterStage,
+  DutyKind,
+  DutyStage,
+  Flame,
+  Mark,
+  Mode,
+  Reach,
+  SeatState,
+  SeatView,
+  Severity,
+} from "$api";
+
+import { t } from "../lib/messages";
+import { unreachable } from "../lib/unreachable";
+
+/** What to call an operator: as the node does. */
+export function called(seat: SeatView): string {
+  return seat.nickname !== null && seat.nickname !== "" ? seat.nickname : t("seat.numbered", { number: seat.number });
+}
+
+export function seatState(state: SeatState): string {
+  switch (state) {
+    case "here":
+      return t("seat.here");
+    case "slow":
+      return t("seat.slow");
+    case "dark":
+      return t("seat.dark");
+    case "unknown":
+      return t("seat.unknown");
+    default:
+      return unreachable(state);
+  }
+}
+
+export function reach(path: Reach): string {
+  switch (path) {
+    case "direct":
+      return t("reach.direct");
+    case "relay":
+      return t("reach.relay");
+    case "none":
+      return t("reach.none");
+    default:
+      return unreachable(path);
+  }
+}
+
+export function dutyKind(kind: DutyKind): string {
+  switch (kind) {
+    case "proposer":
+      return t("duty.proposer");
+    case "attester":
+      return t("duty.attester");
+    case "signature":
+      return t("duty.signature");
+    case "exit":
+      return t("duty.exit");
+    case "builder_registration":
+      return t("duty.builderRegistration");
+    case "randao":
+      return t("duty.randao");
+    case "prepare_aggregator":
+      return t("duty.prepareAggregator");
+    case "aggregator":
+      return t("duty.aggregator");
+    case "sync_message":
+      return t("duty.syncMessage");
+    case "prepare_sync_contribution":
+      return t("duty.prepareSyncContribution");
+    case "sync_contribution":
+      return t("duty.syncContribution");
+    case "info_sync":
+      return t("duty.infoSync");
+    default:
+      return unreachable(kind);
+  }
+}
+
+export function markWord(mark: Mark): string {
+  switch (mark) {
+    case "waiting":
+      return t("mark.waiting");
+    case "sent":
+      return t("mark.sent");
+    case "missed":
+      return t("mark.missed");
+    default:
+      return unreachable(mark);
+  }
+}
+
+export function stageWord(stage: DutyStage): string {
+  switch (stage) {
+    case "fetch":
+      return t("stage.fetch");
+    case "agree":
+      return t("stage.agree");
+    case "sign":
+      return t("stage.sign");
+    case "collect":
+      return t("stage.collect");
+    case "submit":
+      return t("stage.submit");
+    default:
+      return unreachable(stage);
+  }
+}
+
+export function severityWord(severity: Severity): string {
+  switch (severity) {
+    case "info":
+      return t("severity.info");
+    case "warning":
+      return t("severity.warning");
+    case "critical":
+      return t("severity.critical");
+    default:
+      return unreachable(severity);
+  }
+}
+
+export function beaconWord(state: BeaconState): string {
+  switch (state) {
+    case "unknown":
+      return t("beacon.unknown");
+    case "ready":
+      return t("beacon.ready");
+    case "no_execution":
+      return t("beacon.noExecution");
+    case "syncing":
+      return t("beacon.syncing");
+    case "other_network":
+      return t("beacon.otherNetwork");
+    case "silent":
+      return t("beacon.silent");
+    default:
+      return unreachable(state);
+  }
+}
+
+export function flameWord(flame: Flame): string {
+  switch (flame) {
+    case "lit":
+      return t("flame.lit");
+    case "low":
+      return t("flame.low");
+    case "needs_you":
+      return t("flame.needsYou");
+    case "working":
+      return t("flame.working");
+    case "ash":
+      return t("flame.ash");
+    case "dark":
+      return t("flame.dark");
+    default:
+      return unreachable(flame);
+  }
+}
+
+export function clusterStage(stage: ClusterStage): string {
+  switch (stage) {
+    case "unknown":
+      return t("cluster.stage.unknown");
+    case "queued":
+      return t("cluster.stage.queued");
+    case "active":
+      return t("cluster.stage.active");
+    case "exited":
+      return t("cluster.stage.exited");
+    default:
+      return unreachable(stage);
+  }
+}
+
+export function modeWord(mode: Mode): string {
+  switch (mode) {
+    case "unknown":
+      return t("mode.unknown");
+    case "foreground":
+      return t("mode.foreground");
+    case "while_signed_in":
+      return t("mode.whileSignedIn");
+    case "always_on":
+      return t("mode.alwaysOn");
+    default:
+      return unreachable(mode);
+  }
+}
+
+/** Where the alert's trouble can be looked at. */
+export type Fix = "misses" | "cluster" | "beacons";
+
+export function fixOf(kind: AlertKind): Fix {
+  switch (kind.code) {
+    case "duties_missed":
+      return "misses";
+    case "not_signing":
+    case "operator_dark":
+    case "peer_slow":
+    case "relay_only":
+      return "cluster";
+    case "no_beacon_node":
+    case "beacon_node_down":
+    case "beacon_node_slow":
+      return "beacons";
+    default:
+      return unreachable(kind);
+  }
+}

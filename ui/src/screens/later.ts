@@ -1,0 +1,70 @@
+import { t } from "../lib/messages";
+import { unreachable } from "../lib/unreachable";
+
+export type LaterPlace = "setup" | "keys" | "slashing" | "diversity" | "drills" | "join" | "ceremony" | "exit";
+
+type LaterWords = { title: string; sentence: string; meanwhile: string; commands: string[] };
+
+/** What a place says until its work is done. Commands are the same in every language. */
+export function laterWords(place: LaterPlace): LaterWords {
+  switch (place) {
+    case "setup":
+      return {
+        title: t("later.setup.title"),
+        sentence: t("later.setup.sentence"),
+        meanwhile: t("later.setup.meanwhile"),
+        commands: ["hearth run --help"],
+      };
+    case "keys":
+      return {
+        title: t("nav.keys"),
+        sentence: t("later.keys.sentence"),
+        meanwhile: t("later.keys.meanwhile"),
+        commands: ["hearth export charon back --data-dir hearth"],
+      };
+    case "slashing":
+      return {
+        title: t("nav.slashing"),
+        sentence: t("later.slashing.sentence"),
+        meanwhile: t("later.slashing.meanwhile"),
+        commands: [],
+      };
+    case "diversity":
+      return {
+        title: t("nav.diversity"),
+        sentence: t("later.diversity.sentence"),
+        meanwhile: t("later.diversity.meanwhile"),
+        commands: [],
+      };
+    case "drills":
+      return {
+        title: t("nav.drills"),
+        sentence: t("later.drills.sentence"),
+        meanwhile: t("later.drills.meanwhile"),
+        commands: ["hearth demo"],
+      };
+    case "join":
+      return {
+        title: t("later.join.title"),
+        sentence: t("later.join.sentence"),
+        meanwhile: t("later.join.meanwhile"),
+        commands: ["hearth create enr", "hearth import charon .charon --data-dir hearth"],
+      };
+    case "ceremony":
+      return {
+        title: t("later.ceremony.title"),
+        sentence: t("later.ceremony.sentence"),
+        meanwhile: t("later.ceremony.meanwhile"),
+        commands: ["hearth create dkg --help"],
+      };
+    case "exit":
+      return {
+        title: t("later.exit.title"),
+        sentence: t("later.exit.sentence"),
+        meanwhile: t("later.exit.meanwhile"),
+        commands: [],
+      };
+    default:
+      return unreachable(place);
+  }
+}

@@ -1,0 +1,51 @@
+import Activity from "@lucide/svelte/icons/activity";
+import ChartNoAxesColumn from "@lucide/svelte/icons/chart-no-axes-column";
+import FlameKindling from "@lucide/svelte/icons/flame-kindling";
+import House from "@lucide/svelte/icons/house";
+import Info from "@lucide/svelte/icons/info";
+import KeyRound from "@lucide/svelte/icons/key-round";
+import Settings from "@lucide/svelte/icons/settings";
+import ShieldCheck from "@lucide/svelte/icons/shield-check";
+import Shapes from "@lucide/svelte/icons/shapes";
+import type { Component } from "svelte";
+
+import { t } from "../lib/messages";
+import type { Route } from "../lib/router";
+
+export type Entry = { label: string; route: Route; icon: Component<{ size?: number }>; also: readonly Route["name"][] };
+
+/** The places of the sidebar for the cluster that is looked at. */
+export function places(cluster: string | null): { main: Entry[]; foot: Entry[] } {
+  return {
+    main: [
+      { label: t("nav.home"), route: { name: "home" }, icon: House, also: ["clusters", "cluster"] },
+      {
+        label: t("nav.duties"),
+        route: { name: "duties", cluster, duty: null, misses: false },
+        icon: ChartNoAxesColumn,
+        also: [],
+      },
+      { label: t("nav.health"), route: { name: "health", cluster }, icon: Activity, also: [] },
+      { label: t("nav.keys"), route: { name: "keys" }, icon: KeyRound, also: [] },
+      { label: t("nav.slashing"), route: { name: "slashing" }, icon: ShieldCheck, also: [] },
+      { label: t("nav.diversity"), route: { name: "diversity" }, icon: Shapes, also: [] },
+      { label: t("nav.drills"), route: { name: "drills" }, icon: FlameKindling, also: [] },
+    ],
+    foot: [
+      { label: t("nav.settings"), route: { name: "settings", tab: "general" }, icon: Settings, also: [] },
+      { label: t("nav.about"), route: { name: "about" }, icon: Info, also: [] },
+    ],
+  };
+}
+
+/** The cluster that a route is about; `null` if it is about none in particular. */
+export function clusterOf(route: Route): string | null {
+  switch (route.name) {
+    case "cluster":
+    case "duties":
+    case "health":
+      return route.cluster;
+    default:
+      return null;
+  }
+}
