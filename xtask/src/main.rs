@@ -4,6 +4,7 @@ mod bench;
 mod fuzz;
 mod prepare;
 mod steps;
+mod window;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,8 @@ enum Task {
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_080))]
         minutes: u64,
     },
+    /// Take a picture of every screen in both themes, for docs/screens.
+    Screens,
     /// A cluster of four attests on a chain of a real consensus client (Lodestar).
     Devnet {
         /// Forks to run, one chain each.
@@ -91,6 +94,7 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Test { no_devnet } => test(no_devnet)?,
         Task::Bench { filter } => bench::run(&filter)?,
+        Task::Screens => window::screens()?,
         Task::Fuzz { target, minutes } => fuzz::run(target, minutes)?,
         Task::Devnet { forks, beacon_node, keys } => {
             prepare::check(prepare::Need::Everything)?;
@@ -114,7 +118,7 @@ fn perform(task: Task) -> Result<()> {
 
 fn test(no_devnet: bool) -> Result<()> {
     prepare::check(prepare::Need::Everything)?;
-    let mut runner = Runner::new(7);
+    let mut runner = Runner::new(8);
     runner.step("Format", cargo(["fmt", "--all", "--check"]))?;
     runner.step("Building everything", cargo(["build", "--workspace", "--all-targets"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
@@ -128,6 +132,7 @@ fn test(no_devnet: bool) -> Result<()> {
         tests.env("HEARTH_DEVNET_FORKS", "");
     }
     runner.step("Tests", tests)?;
+    window::test(&mut runner)?;
     runner.step("Examples in the documentation", cargo(["test", "--workspace", "--doc"]))?;
     let mut docs = cargo(["doc", "--workspace", "--no-deps"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");

@@ -11,7 +11,7 @@ use crate::steps::{root, say};
 pub(crate) enum Need {
     /// Compile and run.
     Rust,
-    /// The test against a real consensus client as well.
+    /// The test against a real consensus client and those of the window in a browser as well.
     Everything,
 }
 
@@ -35,6 +35,12 @@ const TOOLS: &[Tool] = &[
         command: "npm",
         debian: "nodejs npm",
         elsewhere: "Node.js 20 or newer, with npm",
+        need: Need::Everything,
+    },
+    Tool {
+        command: "chromium",
+        debian: "chromium",
+        elsewhere: "Chromium, on the PATH as chromium",
         need: Need::Everything,
     },
 ];

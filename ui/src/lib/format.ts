@@ -74,3 +74,9 @@ export function offset(ms: number): string {
   if (ms === 0) return "0 ms";
   return ms > 0 ? `+${ms} ms` : `−${-ms} ms`;
 }
+
+/** The length of a file. */
+export function bytes(n: number): string {
+  if (n < 10_000) return t("size.bytes", { n: grouped(n) });
+  return n < 10_000_000 ? t("size.kb", { n: grouped(Math.round(n / 1_000)) }) : t("size.mb", { n: grouped(Math.round(n / 1_000_000)) });
+}

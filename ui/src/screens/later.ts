@@ -1,7 +1,7 @@
 import { t } from "../lib/messages";
 import { unreachable } from "../lib/unreachable";
 
-export type LaterPlace = "setup" | "keys" | "slashing" | "diversity" | "drills" | "join" | "ceremony" | "exit";
+export type LaterPlace = "setup" | "keys" | "diversity" | "drills" | "join" | "ceremony" | "exit";
 
 type LaterWords = { title: string; sentence: string; meanwhile: string; commands: string[] };
 
@@ -21,13 +21,6 @@ export function laterWords(place: LaterPlace): LaterWords {
         sentence: t("later.keys.sentence"),
         meanwhile: t("later.keys.meanwhile"),
         commands: ["hearth export charon back --data-dir hearth"],
-      };
-    case "slashing":
-      return {
-        title: t("nav.slashing"),
-        sentence: t("later.slashing.sentence"),
-        meanwhile: t("later.slashing.meanwhile"),
-        commands: [],
       };
     case "diversity":
       return {

@@ -12,7 +12,7 @@ export const SCREENS: { name: string; at: string; scenario?: string; click?: str
   { name: "clusters-empty", at: "/", scenario: "empty" },
   { name: "not-connected", at: "/", scenario: "gone" },
   { name: "duties", at: `/clusters/${CLUSTER}/duties` },
-  { name: "duties-guild", at: "/duties", scenario: "guild", click: "text=By validator" },
+  { name: "duties-guild", at: "/duties", scenario: "guild", click: "label:has-text('By validator')" },
   { name: "duty-missed", at: `/clusters/${CLUSTER}/duties?misses=`, click: "[role=gridcell].missed >> nth=-1" },
   { name: "duties-failed", at: "/duties", scenario: "failing" },
   { name: "health", at: "/alerts", scenario: "troubled" },

@@ -22,6 +22,9 @@ export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: FLAGS });
 }
 
+/** Kinds of messages on the console that no screen may cause. */
+export const FAULTS = ["error", "warning"];
+
 export type Options = {
   scenario?: string;
   /** The part of the address after `#`. */
@@ -57,7 +60,7 @@ export class Window {
     page.setDefaultTimeout(5_000);
     const faults: string[] = [];
     page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") faults.push(`console: ${message.text()}`);
+      if (FAULTS.includes(message.type())) faults.push(`console: ${message.text()}`);
     });
     page.on("pageerror", (error) => faults.push(`page: ${error.message}`));
     page.on("request", (request) => {

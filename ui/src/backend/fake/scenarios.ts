@@ -33,7 +33,7 @@ export const SCENARIOS = {
       head_slot: "4421102",
       last_error: "connection refused",
     });
-    world.alerts.unshift(
+    world.alerts.push(
       alert({ code: "beacon_node_down", url: "http://nas.local:5052" }, "warning", null, START_MS - 51 * MINUTE),
     );
     world.alerts.push(alert({ code: "relay_only", seat: 3, name: "Priya" }, "info", first(world), START_MS - 95 * MINUTE));

@@ -1,0 +1,151 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { launch, Window, type Options } from "./window";
+
+describe("whoever sits before the window", () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser.close());
+
+  async function within(options: Options, work: (window: Window) => Promise<void>): Promise<void> {
+    const window = await Window.open(browser, options);
+    await work(window);
+    await window.close();
+  }
+
+  const state = (window: Window): Promise<string> => window.page.innerText("header .state");
+
+  test("sees an operator leave and return on ring, header and alerts alike", () =>
+    within({}, async (window) => {
+      expect(await state(window)).toContain("4 of 4 operators here");
+      await window.act("maya-dark");
+      await window.page.waitForSelector("header .state:has-text('3 of 4 operators here, no one to spare')");
+      expect(await window.page.getAttribute("a[aria-label$=alert]", "aria-label")).toBe("1 alert");
+      expect(await window.page.innerText("main")).toContain("Maya");
+      await window.act("maya-back");
+      await window.page.waitForSelector("header .state:has-text('4 of 4 operators here')");
+    }));
+
+  test("is told within fifteen seconds that the node is silent, and sees it again when it is back", () =>
+    within({}, async (window) => {
+      await window.act("lose");
+      expect(await window.page.isVisible("#gone-title")).toBe(false);
+      for (let beat = 0; beat < 16; beat += 1) await window.advance(1_000);
+      await window.page.waitForSelector("#gone-title");
+      expect(await state(window)).toContain("Not connected");
+      await window.act("return");
+      await window.page.waitForSelector("#gone-title", { state: "detached" });
+      expect(await state(window)).toContain("4 of 4");
+    }));
+
+  test("misses nothing when an update goes astray", () =>
+    within({}, async (window) => {
+      await window.drop();
+      await window.act("maya-dark");
+      await window.page.waitForSelector("header .state:has-text('3 of 4')");
+    }));
+
+  test("walks the ring and the timeline with arrow keys, and opens a duty without a mouse", () =>
+    within({}, async (window) => {
+      const { keyboard } = window.page;
+      await window.tabTo(/Sam you/);
+      await keyboard.press("ArrowRight");
+      expect(await window.focused()).toMatch(/Priya/);
+      await keyboard.press("End");
+      expect(await window.focused()).toMatch(/Tomás/);
+      await window.page.goto(window.page.url().replace(/#.*/, "#/duties"));
+      await window.page.waitForSelector("[role=gridcell]");
+      await window.tabTo(/slot/);
+      await keyboard.press("ArrowLeft");
+      await keyboard.press("Enter");
+      await window.page.waitForSelector("dialog");
+      await keyboard.press("Escape");
+      await window.page.waitForSelector("dialog", { state: "detached" });
+      expect(await window.focused()).toMatch(/slot/);
+    }));
+
+  test("goes anywhere from the palette, and finds the focus where it was", () =>
+    within({}, async (window) => {
+      const { page } = window;
+      const { keyboard } = page;
+      await keyboard.press("Control+k");
+      await keyboard.type("about");
+      await keyboard.press("Enter");
+      await page.waitForSelector("h1:has-text('About')");
+      expect(await window.focused()).toBe("About");
+      await keyboard.press("Control+k");
+      await page.waitForSelector("dialog");
+      await keyboard.press("Escape");
+      await page.waitForSelector("dialog", { state: "detached" });
+      expect(await window.focused()).toBe("About");
+    }));
+
+  test("can stop the node only after every statement is ticked", () =>
+    within({}, async (window) => {
+      const { page } = window;
+      await page.click("text=Stop node…");
+      const confirm = page.locator("dialog button.danger");
+      // A disabled button stays in the tab order, so that its reason can be found; pressing it does nothing.
+      await confirm.press("Enter");
+      expect(await page.locator("dialog [role=status]").count()).toBe(0);
+      for (const box of await page.locator("dialog input[type=checkbox]").all()) await box.check();
+      await confirm.click();
+      await page.waitForSelector("dialog :text('Finishing first')");
+    }));
+
+  test("imports a history only after seeing what it changes, time to read and the typed word", () =>
+    within({ at: "/slashing" }, async (window) => {
+      const { page } = window;
+      const path = page.getByLabel("File", { exact: true });
+      await path.fill("/home/sam/strange.json");
+      await page.click("text=See what it changes");
+      await page.waitForSelector("[role=alert]:has-text('The file was refused')");
+      await path.fill("/home/sam/old.json");
+      await page.click("text=See what it changes");
+      await page.waitForSelector("text=there is nothing to import");
+      expect(await page.locator("button.danger").count()).toBe(0);
+
+      await path.fill("/home/sam/new.json");
+      await page.click("text=See what it changes");
+      const add = page.locator("button.danger");
+      await add.waitFor();
+      await page.fill("#import-phrase", "import");
+      expect(await add.getAttribute("aria-disabled")).toBe("true");
+      await window.advance(11_000);
+      await page.fill("#import-phrase", "");
+      expect(await add.getAttribute("aria-disabled")).toBe("true");
+      await page.fill("#import-phrase", "import");
+      await add.click();
+      await page.waitForSelector("text=Imported.");
+    }));
+
+  test("writes the record to a file, and is told when the place is taken", () =>
+    within({ at: "/slashing" }, async (window) => {
+      const { page } = window;
+      await page.getByLabel("New file").fill("/home/sam/taken.json");
+      await page.click("text=Write the file");
+      await page.waitForSelector("[role=alert]:has-text('never overwritten')");
+      await page.getByLabel("New file").fill("/home/sam/free.json");
+      await page.click("text=Write the file");
+      await page.waitForSelector("text=free.json is written");
+    }));
+
+  test("finds a theme kept when the window opens again", () =>
+    within({ at: "/settings/general" }, async (window) => {
+      const { page } = window;
+      await page.getByLabel("Dark").check();
+      expect(await page.getAttribute("html", "data-theme")).toBe("dark");
+      await page.reload();
+      await page.waitForSelector("h1");
+      expect(await page.getAttribute("html", "data-theme")).toBe("dark");
+    }));
+
+  test("scrolls a long timeline of which only what is seen is drawn", () =>
+    within({ scenario: "guild", at: "/duties" }, async (window) => {
+      await window.page.waitForSelector("[role=gridcell]");
+      expect(await window.page.locator("[role=gridcell]").count()).toBeLessThan(400);
+    }));
+});

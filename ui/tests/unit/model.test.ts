@@ -1,0 +1,132 @@
+import type { DutyRecord, NodeView } from "$api";
+import { describe, expect, test } from "vitest";
+
+import { HeldClock, START_MS } from "../../src/backend/fake/clocks";
+import { difference } from "../../src/backend/fake/difference";
+import { HOODI, World } from "../../src/backend/fake/world";
+import { href, parseRoute } from "../../src/lib/router";
+import { applyUpdate } from "../../src/model/apply";
+import { dutiesCsv } from "../../src/model/csv";
+import { hear, isStale, noLink, seenAt } from "../../src/model/link";
+import { reachText, raised } from "../../src/model/record";
+import { findDuty, foremost, timeline } from "../../src/model/timeline";
+import { steps } from "../../src/model/trace";
+import { visible } from "../../src/model/visible";
+
+const duties = new World().duties(START_MS);
+const missed = duties.find(({ outcome }) => outcome.kind === "missed");
+const sent = duties.find(({ outcome }) => outcome.kind === "sent");
+if (missed === undefined || sent === undefined) throw new Error("the fake has duties of both kinds");
+
+describe("the view", () => {
+  const world = new World();
+  const at = (ms: number): NodeView => {
+    world.seq += 1;
+    return world.view(START_MS + ms);
+  };
+  const [first, second, third] = [at(0), at(5_000), at(10_000)];
+
+  test("is brought up to date by what changed, and by nothing that fits another view", () => {
+    expect(applyUpdate(first, difference(first, second))).toEqual(second);
+    expect(applyUpdate(first, difference(second, third))).toBeNull();
+  });
+
+  test("that missed an update takes no more of them until a snapshot comes", () => {
+    const held = hear(noLink, { kind: "event", event: { snapshot: first } });
+    const gap = hear(held, { kind: "event", event: { update: difference(second, third) } });
+    expect(gap).toMatchObject({ gap: true, view: first });
+    expect(hear(gap, { kind: "event", event: { update: difference(first, second) } }).view).toBe(first);
+    expect(hear(gap, { kind: "event", event: { snapshot: third } })).toMatchObject({ gap: false, view: third });
+  });
+
+  test("says nothing about now once it is older than fifteen seconds", () => {
+    expect([15_000, 15_001].map((age) => isStale(first, first.at_ms + age))).toEqual([false, true]);
+    expect(seenAt(first.health, true).flame).toBe("ash");
+  });
+});
+
+describe("an address", () => {
+  const cluster = "0xab/c";
+  test.each([
+    [{ name: "home" }],
+    [{ name: "cluster", cluster }],
+    [{ name: "duties", cluster, duty: { slot: "12", kind: "attester" }, misses: true }],
+    [{ name: "duties", cluster: null, duty: null, misses: false }],
+    [{ name: "health", cluster }],
+    [{ name: "settings", tab: "privacy" }],
+    [{ name: "slashing" }],
+    [{ name: "setup", step: "beacon" }],
+    [{ name: "exit", validator: "7" }],
+  ] as const)("of %o leads there again", (route) => {
+    expect(parseRoute(href(route))).toEqual(route);
+  });
+
+  test.each(["#/settings/none", "#/keys/more", "#/%E0%A4%A", "#/clusters/x/y", "#/ceremony"])(
+    "that nobody made, %s, leads nowhere and breaks nothing",
+    (hash) => {
+      expect(parseRoute(hash).name).toBe("nowhere");
+    },
+  );
+
+  test("with a duty that cannot be is one without a duty", () => {
+    expect(parseRoute("#/duties?slot=-1&kind=attester")).toMatchObject({ duty: null });
+    expect(parseRoute("#/duties?slot=1&kind=toString")).toMatchObject({ duty: null });
+  });
+});
+
+describe("the timeline", () => {
+  const lines = timeline(duties, HOODI, "family");
+  test("has a column for each slot with a duty, oldest first, and an epoch opens once", () => {
+    const slots = lines.columns.map(({ slot }) => Number(slot));
+    expect(slots).toEqual([...new Set(slots)].sort((a, b) => a - b));
+    const opened = lines.columns.filter(({ opens }) => opens).map(({ epoch }) => epoch);
+    expect(new Set(opened).size).toBe(opened.length);
+  });
+
+  test("shows the miss of a cell before all else, and every duty somewhere", () => {
+    expect(foremost([sent, missed])).toBe(missed);
+    const placed = lines.rows.flatMap((_, row) => lines.columns.flatMap((_, column) => lines.at(row, column)));
+    expect(placed).toHaveLength(duties.length);
+    expect(findDuty(duties, missed)).toBe(missed);
+  });
+
+  test("draws only what can be seen of ten thousand columns", () => {
+    const { first, end } = visible(150_000, 800, 30, 10_000);
+    expect(first).toBeLessThanOrEqual(5_000);
+    expect(end - first).toBeLessThan(60);
+    expect(visible(1e9, 800, 30, 10)).toEqual({ first: 10, end: 10 });
+  });
+});
+
+test("a missed duty stops at one of five stages, and none after it was reached", () => {
+  const kinds = steps(missed).map(({ kind }) => kind);
+  expect(kinds).toHaveLength(5);
+  expect(kinds.filter((kind) => kind === "failed")).toHaveLength(1);
+  expect(kinds.slice(kinds.indexOf("failed") + 1).every((kind) => kind === "unreached")).toBe(true);
+});
+
+test("a spreadsheet takes no name of an operator for a formula", () => {
+  const outcome = { ...missed.outcome, sentence: '=HYPERLINK("x"), and more' } as DutyRecord["outcome"];
+  expect(dutiesCsv([{ ...missed, outcome }])).toContain(`"'=HYPERLINK(""x""), and more"`);
+});
+
+test("a record is told in one line, and counts as raised where it reaches further", () => {
+  const [nothing, some] = [
+    { source: null, target: null, block: null },
+    { source: "6", target: "7", block: "1234" },
+  ];
+  expect(reachText(nothing)).toBe("nothing");
+  expect(reachText(some)).toBe("attestations 6 → 7, blocks to slot 1,234");
+  const one = { pubkey: "0x", before: nothing, after: some, slashable: 0 };
+  const validators = [one, { ...one, after: nothing }];
+  expect(raised({ imported: false, validators, silent: 0, strangers: 0 })).toBe(1);
+});
+
+test("a clock that is held does in its order what becomes due", () => {
+  const clock = new HeldClock();
+  const done: string[] = [];
+  clock.after(3, () => done.push("later"));
+  clock.every(2, () => done.push("tick"));
+  clock.advance(4);
+  expect(done).toEqual(["tick", "later", "tick"]);
+});

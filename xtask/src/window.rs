@@ -1,0 +1,33 @@
+//! The window: `ui/`, which npm builds and tests.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::prepare;
+use crate::steps::{Runner, root, say, sibling};
+
+/// Everything that must hold of it: types, lints, unit tests, size, flows in a browser, on a fake node and on real ones.
+pub(crate) fn test(runner: &mut Runner) -> Result<()> {
+    let script =
+        "npm ci && npm run check && npm test && npm run build && npm run budget && npm run test:browser";
+    let mut command = in_ui(script);
+    command.env("HEARTH_PROGRAM", sibling("hearth")?);
+    runner.step("The window", command)
+}
+
+/// Pictures for the documentation.
+pub(crate) fn screens() -> Result<()> {
+    prepare::check(prepare::Need::Everything)?;
+    Runner::new(1).step("Pictures of every screen", in_ui("npm ci && npm run screens"))?;
+    say("The pictures are in docs/screens. Look at them before you commit them.");
+    Ok(())
+}
+
+/// A line for the system's shell, in `ui/`.
+fn in_ui(script: &str) -> Command {
+    let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    let mut command = Command::new(shell);
+    command.args([flag, script]).current_dir(root().join("ui"));
+    command
+}
