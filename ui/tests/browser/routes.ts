@@ -3,6 +3,7 @@ const CLUSTER = "0x5f3a9c1e77d04b62a8e1f0937c6d5b2e4a1908f7d3c2b6e5940a7f1d8c3e9
 /** Every screen, with the scenario in which it has something to show. */
 export const SCREENS: { name: string; at: string; scenario?: string; click?: string }[] = [
   { name: "cluster", at: "/" },
+  { name: "cluster-duties-done", at: "/", click: "text=By operator" },
   { name: "cluster-dark", at: "/", scenario: "dark" },
   { name: "cluster-not-signing", at: "/", scenario: "not-signing" },
   { name: "cluster-mainnet", at: "/", scenario: "mainnet" },

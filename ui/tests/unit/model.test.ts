@@ -6,6 +6,7 @@ import { difference } from "../../src/backend/fake/difference";
 import { HOODI, World } from "../../src/backend/fake/world";
 import { href, parseRoute } from "../../src/lib/router";
 import { applyUpdate } from "../../src/model/apply";
+import { bars, percent } from "../../src/model/chart";
 import { dutiesCsv } from "../../src/model/csv";
 import { hear, isStale, noLink, seenAt } from "../../src/model/link";
 import { reachText, raised } from "../../src/model/record";
@@ -129,4 +130,19 @@ test("a clock that is held does in its order what becomes due", () => {
   clock.every(2, () => done.push("tick"));
   clock.advance(4);
   expect(done).toEqual(["tick", "later", "tick"]);
+});
+
+test("a chart has a bar for each step with duties, in its place, and only what is perfect is 100 %", () => {
+  const tally = (done: number, missed: number) => ({ done, missed, mean_sent_ms: null });
+  const steps = [
+    { from_ms: 0, tally: tally(3, 1) },
+    { from_ms: 50, tally: tally(0, 0) },
+    { from_ms: 100, tally: tally(5, 0) },
+  ];
+  const reply = { from_ms: 0, until_ms: 125, total: tally(8, 1), steps, validators: [], operators: [] };
+  expect(bars(reply, 50)).toEqual([
+    { from_ms: 0, at: 0, width: 0.4, done: 3, missed: 1, permille: 750 },
+    { from_ms: 100, at: 0.8, width: 0.2, done: 5, missed: 0, permille: 1_000 },
+  ]);
+  expect([null, 1_000, 999, 750].map(percent)).toEqual(["–", "100 %", "99.9 %", "75 %"]);
 });

@@ -82,8 +82,9 @@ pub(super) fn ping(cluster: &mut ClusterView, operator: OperatorIndex, rtt: Dura
 
 pub(super) fn card(cluster: &mut ClusterView, operator: OperatorIndex, card: PeerInfo, offset_ms: i64) {
     if let Some(seat) = seat(cluster, operator) {
+        seat.version = Some(card.own_version().to_owned());
         seat.nickname = Some(card.nickname).filter(|name| !name.is_empty());
-        (seat.client, seat.version) = (Some(card.client), Some(card.version));
+        seat.client = Some(card.client);
         seat.clock_offset_ms = Some(offset_ms);
     }
 }

@@ -50,6 +50,14 @@ pub struct PeerInfo {
     pub nickname: String,
 }
 
+impl PeerInfo {
+    /// The version of its program: of a Hearth, what stands behind the version of Charon's that it announces.
+    pub fn own_version(&self) -> &str {
+        let own = self.version.split_once('-').and_then(|(_, own)| own.strip_prefix(CLIENT)?.strip_prefix('.'));
+        own.unwrap_or(&self.version)
+    }
+}
+
 /// Why what a peer says about itself was refused.
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
 pub enum PeerInfoRejection {

@@ -129,6 +129,15 @@ fn versions_follow_the_grammar_of_the_protocol() {
     let charon = PeerInfo { version: announced_version(), client: "charon".into(), ..info() };
     assert_eq!(charon.compatibility(), Ok(()), "what we announce is what we would accept");
     assert!(announced_version().starts_with("v1.11.0-hearth."));
+    for (told, own) in [
+        (announced_version().as_str(), env!("CARGO_PKG_VERSION")),
+        ("v1.6.2", "v1.6.2"),
+        ("v1.6.2-rc1", "v1.6.2-rc1"),
+        ("v1.6.2-hearth", "v1.6.2-hearth"),
+        ("", ""),
+    ] {
+        assert_eq!(PeerInfo { version: told.into(), ..info() }.own_version(), own);
+    }
 }
 
 #[test]
