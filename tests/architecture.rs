@@ -25,6 +25,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api", "node"],
     ),
     ("hearth-cli", &["types", "api", "node", "sim"]),
+    // The app sees the node through its socket only: what holds keys has no web engine in it.
+    ("hearth-app", &["api"]),
     ("hearth-fuzz", &["types", "crypto", "signer", "obol"]),
 ];
 
@@ -40,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ratatui", &["hearth-cli"]),
     ("prometheus-client", &["hearth-node"]),
     ("libfuzzer-sys", &["hearth-fuzz"]),
+    ("tauri", &["hearth-app"]),
     ("ts-rs", &[]),
 ];
 

@@ -33,6 +33,12 @@ enum Task {
         #[arg(last = true)]
         demo: Vec<String>,
     },
+    /// Open the app on the node of a data folder: its screens are built, then the window opens.
+    App {
+        /// The folder of the node; that of this user if left out.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<std::path::PathBuf>,
+    },
     /// Everything that must hold: format, lints, fences, tests of every kind, documentation. This is what CI runs.
     Test {
         /// Leave out the test against the real consensus client.
@@ -92,6 +98,7 @@ fn perform(task: Task) -> Result<()> {
             command.args(demo);
             steps::hand_over(command)?;
         }
+        Task::App { data_dir } => window::app(data_dir)?,
         Task::Test { no_devnet } => test(no_devnet)?,
         Task::Bench { filter } => bench::run(&filter)?,
         Task::Screens => window::screens()?,

@@ -17,7 +17,8 @@ pub(crate) enum Need {
 
 /// A tool, the Debian package that brings it, and what it is called elsewhere.
 struct Tool {
-    command: &'static str,
+    /// What shows that it is there, when it succeeds.
+    command: &'static [&'static str],
     debian: &'static str,
     elsewhere: &'static str,
     need: Need,
@@ -25,22 +26,30 @@ struct Tool {
 
 const TOOLS: &[Tool] = &[
     Tool {
-        command: "cc",
+        command: &["cc", "--version"],
         debian: "build-essential",
         elsewhere: "a C compiler (Xcode command line tools, Visual Studio Build Tools)",
         need: Need::Rust,
     },
-    Tool { command: "git", debian: "git", elsewhere: "git", need: Need::Rust },
+    Tool { command: &["git", "--version"], debian: "git", elsewhere: "git", need: Need::Rust },
     Tool {
-        command: "npm",
+        command: &["npm", "--version"],
         debian: "nodejs npm",
         elsewhere: "Node.js 20 or newer, with npm",
         need: Need::Everything,
     },
     Tool {
-        command: "chromium",
+        command: &["chromium", "--version"],
         debian: "chromium",
         elsewhere: "Chromium, on the PATH as chromium",
+        need: Need::Everything,
+    },
+    // Elsewhere the system brings its own web engine.
+    #[cfg(target_os = "linux")]
+    Tool {
+        command: &["pkg-config", "--exists", "webkit2gtk-4.1"],
+        debian: "pkg-config libwebkit2gtk-4.1-dev",
+        elsewhere: "WebKitGTK 4.1 with its headers",
         need: Need::Everything,
     },
 ];
@@ -50,7 +59,9 @@ pub(crate) fn check(need: Need) -> Result<()> {
     let missing: Vec<&Tool> = TOOLS
         .iter()
         .filter(|tool| need == Need::Everything || tool.need == Need::Rust)
-        .filter(|tool| !answers(tool.command, &["--version"]))
+        .filter(|tool| {
+            tool.command.split_first().is_some_and(|(command, arguments)| !answers(command, arguments))
+        })
         .collect();
     if missing.is_empty() {
         return fetch_dependencies();

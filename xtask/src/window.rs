@@ -1,11 +1,12 @@
 //! The window: `ui/`, which npm builds and tests.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::prepare;
-use crate::steps::{Runner, root, say, sibling};
+use crate::steps::{Runner, cargo, hand_over, root, say, sibling};
 
 /// Everything that must hold of it: types, lints, unit tests, size, flows in a browser, on a fake node and on real ones.
 pub(crate) fn test(runner: &mut Runner) -> Result<()> {
@@ -14,6 +15,22 @@ pub(crate) fn test(runner: &mut Runner) -> Result<()> {
     let mut command = in_ui(script);
     command.env("HEARTH_PROGRAM", sibling("hearth")?);
     runner.step("The window", command)
+}
+
+/// The app on a node.
+pub(crate) fn app(data_dir: Option<PathBuf>) -> Result<()> {
+    prepare::check(prepare::Need::Everything)?;
+    let mut runner = Runner::new(2);
+    runner.step("Building the screens", in_ui("npm ci && npm run build"))?;
+    runner.step("Building hearth and the app", cargo(["build", "--workspace", "--bins"]))?;
+    let mut app = Command::new(sibling("hearth-app")?);
+    if let Some(folder) = data_dir {
+        app.env(
+            "HEARTH_DATA_DIR",
+            folder.canonicalize().with_context(|| format!("--data-dir {}", folder.display()))?,
+        );
+    }
+    hand_over(app)
 }
 
 /// Pictures for the documentation.

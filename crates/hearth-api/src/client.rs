@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::commands::Request;
 use crate::error::{ErrorCode, UiError};
 use crate::follow::{ViewEvent, apply};
 use crate::frame::{Decoder, encode};
@@ -89,6 +91,16 @@ impl Client {
     /// Version of the node's program.
     pub fn node_build(&self) -> &str {
         &self.node.build
+    }
+
+    /// Passes on a question that somebody else asks, such as the window.
+    ///
+    /// Errors: [`ErrorCode::UnknownCommand`] without asking the node, if there is no such command; else as the node answers.
+    pub async fn pass_on(&mut self, command: &str, request: Value) -> Result<Value, UiError> {
+        if !Request::NAMES.contains(&command) {
+            return Err(UiError::because(ErrorCode::UnknownCommand, crate::view::plain(command, 100)));
+        }
+        self.call(command, &request).await
     }
 
     /// Follows the node's view from now on.

@@ -1,0 +1,55 @@
+//! What the page asks: the node's commands, passed on, and a few of the app's own.
+
+use hearth_api::{Client, ErrorCode, Role, UiError};
+use serde_json::{Value, json};
+use tauri::{AppHandle, State};
+
+use crate::launch::Launcher;
+use crate::link::Link;
+
+/// The one command of the page.
+#[tauri::command]
+pub(crate) async fn rpc(
+    command: String,
+    request: Value,
+    app: AppHandle,
+    link: State<'_, Link>,
+    launcher: State<'_, Launcher>,
+) -> Result<Value, UiError> {
+    match command.as_str() {
+        "app_watch" => link.again(),
+        "app_info" => {
+            return Ok(
+                json!({ "version": env!("CARGO_PKG_VERSION"), "log": launcher.log().display().to_string() }),
+            );
+        }
+        "app_start_node" => launcher.start()?,
+        "app_quit" => app.exit(0),
+        _ => return ask(&launcher, &command, request).await,
+    }
+    Ok(Value::Null)
+}
+
+/// A connection for each question: they are rare, and one that takes long keeps no other waiting.
+async fn ask(launcher: &Launcher, command: &str, request: Value) -> Result<Value, UiError> {
+    if command.starts_with("app_") {
+        return Err(UiError::new(ErrorCode::UnknownCommand, None));
+    }
+    let mut node = Client::connect(launcher.folder(), Role::Window).await?;
+    node.pass_on(command, request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_page_reaches_the_nodes_commands_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let launcher = Launcher::of_this_computer(folder.path().to_owned()).unwrap();
+        for (command, code) in [("app_sign", ErrorCode::UnknownCommand), ("status", ErrorCode::NotRunning)] {
+            let refused = ask(&launcher, command, json!({})).await.unwrap_err();
+            assert_eq!(refused.code, code, "{command}");
+        }
+    }
+}
