@@ -32,7 +32,7 @@ pub struct RecordedValidator {
     pub entries: u64,
 }
 
-/// How far a record reaches: nothing up to here is signed again. `None`: nothing is known.
+/// How far a record reaches. Nothing that contradicts it is signed. `None`: nothing is known.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct RecordReach {

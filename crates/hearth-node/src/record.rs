@@ -136,14 +136,7 @@ pub(crate) struct Foreign {
 
 /// Reads a file. Blocks.
 pub(crate) fn read(path: &Path, keys: &ClusterKeys) -> Result<Foreign, RecordError> {
-    let unreadable = |source| RecordError::Unreadable { path: path.to_owned(), source };
-    // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
-    }
-    let file = BufReader::new(File::open(path).map_err(unreadable)?);
-    let malformed = |source| RecordError::Malformed { path: path.to_owned(), source };
-    let mut interchange = Interchange::read(file).map_err(malformed)?;
+    let mut interchange = read_file(path)?;
     let (ours, strangers) = keys.ours(interchange.data);
     if ours.is_empty() {
         return Err(RecordError::Strange(path.to_owned()));
@@ -151,6 +144,18 @@ pub(crate) fn read(path: &Path, keys: &ClusterKeys) -> Result<Foreign, RecordErr
     let told: BTreeSet<ValidatorPubkey> = ours.iter().map(|history| history.pubkey).collect();
     interchange.data = ours;
     Ok(Foreign { interchange, silent: keys.groups.len() - told.len(), strangers })
+}
+
+/// The same before anybody asked whose validators it tells of.
+pub(crate) fn read_file(path: &Path) -> Result<Interchange, RecordError> {
+    let unreadable = |source| RecordError::Unreadable { path: path.to_owned(), source };
+    // Opening a pipe would wait for its writer.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+    }
+    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let malformed = |source| RecordError::Malformed { path: path.to_owned(), source };
+    Interchange::read(file).map_err(malformed)
 }
 
 impl Foreign {

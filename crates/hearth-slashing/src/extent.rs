@@ -12,7 +12,7 @@ use crate::{SlashingDb, StorageError};
 const BLOCKS: &str = "SELECT validator, max(slot), count(*) FROM blocks GROUP BY validator";
 const VOTES: &str = "SELECT validator, count(*) FROM attestations GROUP BY validator";
 
-/// How far a history reaches: nothing up to here is signed again.
+/// How far a history reaches. A floor closes everything up to it; above one, what contradicts a single record is refused.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Extent {
     /// The greatest source and the greatest target, of votes or of the floor; `None` if nothing is known of any vote.

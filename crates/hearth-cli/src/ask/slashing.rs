@@ -17,7 +17,7 @@ use crate::scrutiny::ScrutinyArguments;
 /// The record of signed messages.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// How far the record reaches for each validator. Nothing up to there is signed again.
+    /// How far the record reaches for each validator. Nothing that contradicts it is signed.
     Show(ShowArguments),
     /// Write the record to a file (EIP-3076) for another program.
     Export(ExportArguments),
@@ -192,7 +192,10 @@ fn absolute(file: &Path) -> anyhow::Result<String> {
 
 fn record_text(reply: &SlashingReply) -> String {
     let mut lines = vec![
-        format!("The record of signed messages ({}). Nothing up to here is signed again:", size(reply.bytes)),
+        format!(
+            "The record of signed messages ({}). Nothing that contradicts it is signed. It reaches to:",
+            size(reply.bytes)
+        ),
         String::new(),
         format!("  {:<14}{:<30}{:<16}{}", "validator", "attestations, source → target", "blocks", "on record"),
     ];

@@ -1,16 +1,13 @@
 //! A folder of Charon becomes one of Hearth: everything checked, the passwords sealed, nothing taken away.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use hearth_obol::cluster::{Claimant, KEY_LOCK_FILE, Network, UsableLock};
 use hearth_signer::Progress;
 use hearth_signer::folder::{FOLDER_NAME, Passwords, Shelf, TransferError, is_sealed, transfer};
 use hearth_signer::identity::{self, IdentityError};
-use hearth_slashing::{
-    Form, ImportOptions, Interchange, InterchangeError, OpenError, SlashingDb, StorageError,
-};
+use hearth_slashing::{Form, ImportOptions, Interchange, OpenError, SlashingDb, StorageError};
 use hearth_types::{LockHash, OperatorIndex};
 use thiserror::Error;
 
@@ -21,7 +18,7 @@ use super::draft::{Draft, Unwritable, put};
 use crate::folder::{DataFolder, FolderError};
 use crate::installation::{Installation, InstallationError};
 use crate::key_guard::{KeyGuardError, refuse_if_used};
-use crate::record::ClusterKeys;
+use crate::record::{ClusterKeys, RecordError, read_file};
 use crate::seat::{SeatError, locked_validators, seat_of};
 use crate::settings::{self, Testnet};
 
@@ -82,14 +79,9 @@ pub enum ImportError {
     /// A deposit file would lose money, or is another cluster's.
     #[error("{0}. Move the file away and import again")]
     Deposits(#[from] DepositsError),
-    /// The history is not one.
-    #[error("{}: {source}", path.display())]
-    History {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: InterchangeError,
-    },
+    /// The history cannot be read, or is not one.
+    #[error(transparent)]
+    History(#[from] RecordError),
     /// The history says nothing about these validators.
     #[error(
         "{} tells of no validator of this cluster, neither by its key nor by this operator's share of it; is it the \
@@ -212,10 +204,7 @@ fn record(
     let (mut told, keys) = (Vec::<(Interchange, Form)>::new(), ClusterKeys::of(lock, me));
     let left = from.join(HISTORY);
     for path in history.into_iter().chain(left.is_file().then_some(left.as_path())) {
-        let unreadable = |source| ImportError::Unreadable { path: path.to_owned(), source };
-        let file = std::io::BufReader::new(fs::File::open(path).map_err(unreadable)?);
-        let malformed = |source| ImportError::History { path: path.to_owned(), source };
-        let mut interchange = Interchange::read(file).map_err(malformed)?;
+        let mut interchange = read_file(path)?;
         interchange.data = keys.ours(interchange.data).0;
         if interchange.data.is_empty() && Some(path) == history {
             return Err(ImportError::StrangeHistory(path.to_owned()));
