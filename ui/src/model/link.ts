@@ -18,7 +18,7 @@ export const noLink: Link = { view: null, lost: null, gap: false };
 /** What is known after the news. */
 export function hear(link: Link, news: News): Link {
   if (news.kind === "lost") return { ...link, lost: news.error };
-  if (news.kind === "connected") return { ...link, lost: null };
+  if (news.kind === "connected") return link.lost === null ? link : { ...link, lost: null };
   const { event } = news;
   if ("snapshot" in event) return { view: event.snapshot, lost: null, gap: false };
   if (link.gap) return link;

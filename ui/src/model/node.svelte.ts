@@ -8,6 +8,9 @@ import { noTimes, recordTimes, type PathTimes } from "./path-times";
 /** Time that a node is given to answer before the window says that there is none. */
 export const PATIENCE_MS = 3_000;
 
+/** Shortest time between two views that are drawn: what comes faster is drawn together. */
+export const PACE_MS = 100;
+
 /** The node as the window knows it. */
 export class NodeModel {
   #link = $state.raw<Link>(noLink);
@@ -35,20 +38,32 @@ export class NodeModel {
   }
 
   follow(): () => void {
+    let heard = { link: noLink, times: noTimes };
+    let drawnMs = -Infinity;
+    let cancelDrawing: (() => void) | null = null;
+    const draw = (): void => {
+      cancelDrawing = null;
+      drawnMs = this.#nowMs = this.clock.now();
+      this.#link = heard.link;
+      this.#times = heard.times;
+    };
     const stopHearing = this.backend.follow((news) => {
-      const gapBefore = this.#link.gap;
-      this.#link = hear(this.#link, news);
-      this.#nowMs = this.clock.now();
-      if (news.kind === "event" && this.#link.view !== null) {
-        this.#times = recordTimes(this.#times, this.#link.view);
-      }
-      if (this.#link.gap && !gapBefore) this.backend.resync();
+      const before = heard.link;
+      const link = hear(before, news);
+      const told = news.kind === "event" && link.view !== null;
+      heard = { link, times: told ? recordTimes(heard.times, link.view) : heard.times };
+      if (link.gap && !before.gap) this.backend.resync();
+      if (link === before || cancelDrawing !== null) return;
+      const wait = drawnMs + PACE_MS - this.clock.now();
+      if (wait <= 0) draw();
+      else cancelDrawing = this.clock.after(wait, draw);
     });
     const stopTicking = this.clock.every(1_000, () => {
       this.#nowMs = this.clock.now();
     });
     return () => {
       stopHearing();
+      cancelDrawing?.();
       stopTicking();
     };
   }

@@ -5,10 +5,14 @@ export type Motion = (typeof MOTIONS)[number];
 export const LAYOUTS = ["ring", "table"] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
-type Kept = { theme: Theme; motion: Motion; technical: boolean; operators: Layout };
+/** Steps of the setup, in their order. */
+export const STEPS = ["how", "network", "beacon", "checks", "running", "name", "done"] as const;
+export type Step = (typeof STEPS)[number];
+
+type Kept = { setup: Step; theme: Theme; motion: Motion; technical: boolean; operators: Layout };
 
 const KEY = "hearth.preferences";
-const DEFAULTS: Kept = { theme: "system", motion: "system", technical: false, operators: "ring" };
+const DEFAULTS: Kept = { setup: "how", theme: "system", motion: "system", technical: false, operators: "ring" };
 
 /** What the owner chose for this window. Kept in the browser's storage. */
 export class Preferences {
@@ -16,6 +20,14 @@ export class Preferences {
 
   constructor(readonly storage: Pick<Storage, "getItem" | "setItem">) {
     this.#kept = read(storage.getItem(KEY));
+  }
+
+  /** Where the setup was left. */
+  get setup(): Step {
+    return this.#kept.setup;
+  }
+  set setup(setup: Step) {
+    this.#keep({ setup });
   }
 
   get theme(): Theme {
@@ -61,8 +73,9 @@ function read(text: string | null): Kept {
   } catch {
     // Unreadable: as if nothing had been kept.
   }
-  const { theme, motion, technical, operators } = found;
+  const { setup, theme, motion, technical, operators } = found;
   return {
+    setup: STEPS.find((known) => known === setup) ?? DEFAULTS.setup,
     theme: THEMES.find((known) => known === theme) ?? DEFAULTS.theme,
     motion: MOTIONS.find((known) => known === motion) ?? DEFAULTS.motion,
     technical: technical === true,

@@ -1,20 +1,13 @@
 import { t } from "../lib/messages";
 import { unreachable } from "../lib/unreachable";
 
-export type LaterPlace = "setup" | "keys" | "diversity" | "drills" | "join" | "ceremony" | "exit";
+export type LaterPlace = "keys" | "diversity" | "drills" | "join" | "ceremony" | "exit";
 
 type LaterWords = { title: string; sentence: string; meanwhile: string; commands: string[] };
 
 /** What a place says until its work is done. Commands are the same in every language. */
 export function laterWords(place: LaterPlace): LaterWords {
   switch (place) {
-    case "setup":
-      return {
-        title: t("later.setup.title"),
-        sentence: t("later.setup.sentence"),
-        meanwhile: t("later.setup.meanwhile"),
-        commands: ["hearth run --help"],
-      };
     case "keys":
       return {
         title: t("nav.keys"),

@@ -28,6 +28,13 @@ export function commands(app: App): PaletteCommand[] {
   }
   list.push(
     {
+      id: "setup",
+      label: t("palette.goTo", { place: t("nav.setup") }),
+      act: () => {
+        router.go({ name: "setup", step: "welcome" });
+      },
+    },
+    {
       id: "misses",
       label: t("palette.misses"),
       act: () => {

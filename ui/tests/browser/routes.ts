@@ -28,6 +28,8 @@ export const SCREENS: { name: string; at: string; scenario?: string; click?: str
   { name: "diversity", at: "/diversity" },
   { name: "drills", at: "/drills" },
   { name: "setup", at: "/setup/welcome" },
+  { name: "setup-beacon", at: "/setup/beacon" },
+  { name: "setup-done", at: "/setup/done", scenario: "empty" },
   { name: "join", at: "/join" },
   { name: "ceremony", at: "/ceremony/new" },
   { name: "exit", at: "/exit/1284310" },

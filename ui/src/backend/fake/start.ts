@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/clock";
+import { PACE_MS } from "../../model/node.svelte";
 import { FakeBackend } from "./backend";
 import { HeldClock, RunningClock } from "./clocks";
 import { SCENARIOS, type Act, type Scenario } from "./scenarios";
@@ -23,15 +24,19 @@ export function startFake(name: string, held: boolean): { backend: FakeBackend; 
   SCENARIOS[scenario](world);
   const clock = held ? new HeldClock() : new RunningClock();
   const backend = new FakeBackend(world, clock);
+  const advance = (ms: number): void => {
+    if (clock instanceof HeldClock) clock.advance(ms);
+  };
   window.hearthFake = {
-    advance: (ms) => {
-      if (clock instanceof HeldClock) clock.advance(ms);
-    },
+    advance,
     act: (act) => {
       backend.act(act);
+      // Drawn before the test goes on.
+      advance(PACE_MS);
     },
     drop: () => {
       backend.drop();
+      advance(PACE_MS);
     },
   };
   return { backend, clock };

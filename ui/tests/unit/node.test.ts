@@ -1,0 +1,79 @@
+import type { NodeView } from "$api";
+import { describe, expect, test } from "vitest";
+
+import type { Backend, News } from "../../src/backend/backend";
+import { HeldClock } from "../../src/backend/fake/clocks";
+import { difference } from "../../src/backend/fake/difference";
+import { World } from "../../src/backend/fake/world";
+import { NodeModel } from "../../src/model/node.svelte";
+
+/** A model on a node that says what the test wants. */
+function model(): { node: NodeModel; clock: HeldClock; tell: (news: News) => void; resyncs: () => number } {
+  const clock = new HeldClock();
+  let hear: (news: News) => void = () => undefined;
+  let asked = 0;
+  const backend: Backend = {
+    app: null,
+    call: () => Promise.reject(new Error("not asked for")),
+    follow: (to) => {
+      hear = to;
+      return () => undefined;
+    },
+    resync: () => {
+      asked += 1;
+    },
+  };
+  const node = new NodeModel(backend, clock);
+  node.follow();
+  return { node, clock, tell: (news) => { hear(news); }, resyncs: () => asked };
+}
+
+describe("the model of the node", () => {
+  const world = new World();
+  const next = (clock: HeldClock): NodeView => {
+    world.seq += 1;
+    return world.view(clock.now());
+  };
+
+  test("shows at most ten views a second, and the last of those that came", () => {
+    const { node, clock, tell } = model();
+    let view = next(clock);
+    tell({ kind: "event", event: { snapshot: view } });
+    const shown = new Set([node.view?.seq]);
+    for (let ms = 0; ms < 1_000; ms += 10) {
+      const now = next(clock);
+      tell({ kind: "event", event: { update: difference(view, now) } });
+      view = now;
+      clock.advance(10);
+      shown.add(node.view?.seq);
+    }
+    expect(shown.size).toBeLessThanOrEqual(11);
+    clock.advance(100);
+    expect(node.view?.seq).toBe(view.seq);
+  });
+
+  test("asks once for a snapshot when an update went astray, and shows what it held until then", () => {
+    const { node, clock, tell, resyncs } = model();
+    const [first, second, third, fourth] = [next(clock), next(clock), next(clock), next(clock)];
+    tell({ kind: "event", event: { snapshot: first } });
+    tell({ kind: "event", event: { update: difference(second, third) } });
+    tell({ kind: "event", event: { update: difference(third, fourth) } });
+    clock.advance(100);
+    expect([resyncs(), node.view?.seq]).toEqual([1, first.seq]);
+    tell({ kind: "event", event: { snapshot: fourth } });
+    clock.advance(100);
+    expect([resyncs(), node.view?.seq]).toEqual([1, fourth.seq]);
+  });
+
+  test("calls a silent node unknown after fifteen seconds, and believes it again when it is back", () => {
+    const { node, clock, tell } = model();
+    tell({ kind: "event", event: { snapshot: next(clock) } });
+    clock.advance(15_000);
+    expect(node.health.flame).toBe("lit");
+    clock.advance(1_000);
+    expect([node.stale, node.health.flame]).toEqual([true, "ash"]);
+    tell({ kind: "event", event: { snapshot: next(clock) } });
+    clock.advance(100);
+    expect([node.stale, node.health.flame]).toEqual([false, "lit"]);
+  });
+});
