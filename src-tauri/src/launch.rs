@@ -52,7 +52,8 @@ impl Launcher {
             OpenOptions::new().create(true).append(true).open(&path).map_err(|error| failed(&path, error))?;
         let errors = log.try_clone().map_err(|error| failed(&path, error))?;
         let mut node = Command::new(&self.program);
-        node.arg("run").arg("--data-dir").arg(&self.folder);
+        node.args(["run", "--wait-for-cluster", "--data-dir"]).arg(&self.folder);
+        node.env("HEARTH_KEPT_RUNNING_BY", "session");
         node.stdin(Stdio::null()).stdout(Stdio::from(log)).stderr(Stdio::from(errors));
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut node, 0);
@@ -73,7 +74,7 @@ mod tests {
         let folder = home.path().join("new").join("hearth");
         let launcher = Launcher { program: "echo".into(), folder: folder.clone() };
         launcher.start().unwrap();
-        let expected = format!("run --data-dir {}\n", folder.display());
+        let expected = format!("run --wait-for-cluster --data-dir {}\n", folder.display());
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while fs::read_to_string(launcher.log()).unwrap_or_default() != expected {
             assert!(std::time::Instant::now() < deadline, "the program said nothing");

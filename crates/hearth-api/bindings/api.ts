@@ -10,6 +10,10 @@ export type Commands = {
   history: { request: HistoryRequest; reply: HistoryReply; acts: false };
   cluster: { request: ClusterRequest; reply: ClusterReply; acts: false };
   alerts: { request: AlertsRequest; reply: AlertsReply; acts: false };
+  checks: { request: ChecksRequest; reply: ChecksReply; acts: true };
+  find_beacons: { request: FindBeaconsRequest; reply: FindBeaconsReply; acts: true };
+  settings: { request: SettingsRequest; reply: SettingsReply; acts: false };
+  change_settings: { request: ChangeSettingsRequest; reply: SettingsReply; acts: true };
   slashing: { request: SlashingRequest; reply: SlashingReply; acts: false };
   slashing_export: { request: SlashingExportRequest; reply: SlashingExportReply; acts: true };
   slashing_import: { request: SlashingImportRequest; reply: SlashingImportReply; acts: true };
@@ -68,7 +72,15 @@ export type AlertKind = { "code": "not_signing",
   /** What to call it. */
   name: string,
   /** What is long. */
-  limit_ms: number, } | { "code": "relay_only",
+  limit_ms: number, } | { "code": "clock_off",
+  /** True time minus the computer's. */
+  offset_ms: number, } | { "code": "disk_low",
+  /** What is free. */
+  free_mib: number,
+  /** In how many days it is full. */
+  full_in_days: number | null, } | { "code": "on_battery",
+  /** How long that lasts. */
+  minutes_left: number | null, } | { "code": "relay_only",
   /** Its number. */
   seat: number,
   /** What to call it. */
@@ -97,10 +109,41 @@ export type BeaconView = {
   head_slot: string | null,
   /** How long it took to say how far it is. */
   latency_ms: number | null,
+  /** How long after the start of a slot it knows that slot's block, in 19 of the last 20 cases. */
+  head_delay_ms: number | null,
   /** What last went wrong with it, in its own words. */
   last_error: string | null, };
 
-export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
+export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "checks", "now": Array<Check> } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
+
+export type ChangeSettingsRequest = {
+  /** Beacon nodes, in order of preference. An address as [`NodeSettings`] shows it stands for the one that it was made from,
+ * with what is secret in it. */
+  beacon_nodes: Array<string> | null,
+  /** What other operators see as our name. */
+  nickname: string | null,
+  /** Time servers that the clock is compared with; none: it is not. */
+  time_servers: Array<string> | null, };
+
+export type Check = {
+  /** What was measured. */
+  measured: Measured,
+  /** How good that is. */
+  grade: Grade,
+  /** What was looked at, in a word or two. */
+  title: string,
+  /** What was found, as a sentence. */
+  found: string,
+  /** Why it matters. */
+  why: string,
+  /** What to do; `None` if nothing. */
+  remedy: string | null, };
+
+export type ChecksReply = {
+  /** The list, in the order in which it is shown. */
+  checks: Array<Check>, };
+
+export type ChecksRequest = Record<symbol, never>;
 
 export type ClientMessage = { "hello": Hello } | { "call": {
   /** Chosen by the program; the reply bears it. */
@@ -111,6 +154,8 @@ export type ClientMessage = { "hello": Hello } | { "call": {
   request: unknown, } } | { "subscribe": {
   /** Chosen by the program; the events bear it. */
   id: number, } };
+
+export type ClockSource = "nobody" | "time_servers" | "operators";
 
 export type ClusterReply = {
   /** Hash of its lock. */
@@ -238,9 +283,35 @@ export type Effectiveness = {
   /** Of 30 days. */
   month: number | null, };
 
-export type ErrorCode = "not_running" | "not_trusted" | "node_too_old" | "program_too_old" | "connection_lost" | "timed_out" | "unknown_command" | "bad_request" | "not_allowed" | "busy" | "too_much" | "not_ready" | "unreadable" | "unwritable" | "file_refused" | "internal";
+export type ErrorCode = "not_running" | "not_trusted" | "node_too_old" | "program_too_old" | "connection_lost" | "timed_out" | "unknown_command" | "bad_request" | "value_refused" | "not_allowed" | "busy" | "too_much" | "not_ready" | "unreadable" | "unwritable" | "file_refused" | "internal";
+
+export type FindBeaconsReply = {
+  /** Whoever answers as a beacon node does. Of addresses that were given, also whoever does not. */
+  found: Array<FoundBeacon>,
+  /** Where was looked. */
+  looked_at: Array<string>, };
+
+export type FindBeaconsRequest = {
+  /** These addresses only; on this computer, at the usual ports, if there are none. At most [`Self::MOST`]. */
+  urls: Array<string>, };
 
 export type Flame = "lit" | "low" | "needs_you" | "working" | "ash" | "dark";
+
+export type FoundBeacon = {
+  /** Its address, without what is secret in it. */
+  url: string,
+  /** Whether it can be used. */
+  state: BeaconState,
+  /** Its name and version, in its own words. */
+  version: string | null,
+  /** The network that it is on, if that has a name. */
+  network: string | null,
+  /** How long it took to answer. */
+  latency_ms: number | null,
+  /** What is wrong with it, in its own words. */
+  error: string | null, };
+
+export type Grade = "good" | "unknown" | "amber" | "red";
 
 export type Health = {
   /** The state. */
@@ -292,6 +363,42 @@ export type ImportedValidator = {
 
 export type Mark = "waiting" | "sent" | "missed";
 
+export type Measured = { "check": "clock",
+  /** True time minus the computer's: above zero, the clock is behind. `None` if nobody could be asked. */
+  offset_ms: number | null,
+  /** Who says so. */
+  source: ClockSource, } | { "check": "beacon_node",
+  /** Which one; `None` if none is set. */
+  url: string | null,
+  /** Whether it can be used. */
+  state: BeaconState,
+  /** How long its last answer took. */
+  latency_ms: number | null,
+  /** How long after the start of a slot it knows that slot's block, in 19 of 20 cases. */
+  head_delay_ms: number | null, } | { "check": "reachability",
+  /** Operators that have opened a connection to this node: the proof that they can. */
+  dialled_in: Array<string>,
+  /** Operators that are connected straight. */
+  direct: number,
+  /** Operators that are connected through a relay only. */
+  relayed: number,
+  /** Other operators, in all clusters. */
+  others: number, } | { "check": "disk",
+  /** What is free. */
+  free_mib: number | null,
+  /** In how many days it is full, if it goes on as in the last hours. */
+  full_in_days: number | null, } | { "check": "memory",
+  /** What programs may still take. */
+  available_mib: number | null, } | { "check": "sleep",
+  /** What it is set to. */
+  setting: SleepSetting,
+  /** How often it was seen to have slept since the node's start. */
+  slept: number, } | { "check": "power",
+  /** Mains or battery. */
+  source: PowerSource,
+  /** How long a battery lasts. */
+  minutes_left: number | null, };
+
 export type Mode = "unknown" | "foreground" | "while_signed_in" | "always_on";
 
 export type NetworkView = {
@@ -324,6 +431,16 @@ export type NodeInfo = {
   /** When it was started. */
   started_ms: number, };
 
+export type NodeSettings = {
+  /** Beacon nodes, in order of preference, without what is secret in their addresses. */
+  beacon_nodes: Array<string>,
+  /** What other operators see as our name. */
+  nickname: string,
+  /** Time servers that the clock is compared with. */
+  time_servers: Array<string>,
+  /** Addresses on which it listens for other operators. */
+  listen: Array<string>, };
+
 export type NodeState = { "kind": "starting",
   /** What it waits for, as the end of "Starting: …". */
   waiting_for: string, } | { "kind": "running" } | { "kind": "stopping" } | { "kind": "refusing",
@@ -345,6 +462,8 @@ export type NodeView = {
   beacons: Array<BeaconView>,
   /** The clusters it has a seat in. */
   clusters: Array<ClusterView>,
+  /** What it looks at around itself, in the order in which it is shown. */
+  checks: Array<Check>,
   /** What needs attention now, worst first. */
   alerts: Array<Alert>,
   /** The verdict on all of it. */
@@ -367,6 +486,8 @@ export type OperatorTally = {
   of: number, };
 
 export type Period = "day" | "week" | "month";
+
+export type PowerSource = "unknown" | "mains_only" | "mains" | "battery";
 
 export type Reach = "direct" | "relay" | "none";
 
@@ -403,6 +524,8 @@ export type SeatView = {
   state: SeatState,
   /** How messages reach it. */
   path: Reach,
+  /** Whether it has opened a connection to this node since this node's start: it can. */
+  dialled_in: boolean,
   /** Time that a message there and back takes. */
   rtt_ms: number | null,
   /** When it was last heard of. */
@@ -427,6 +550,16 @@ export type ServerMessage = { "hello": Hello } | { "reply": {
   id: number,
   /** The event. */
   event: ViewEvent, } };
+
+export type SettingsReply = {
+  /** As the file has them. */
+  settings: NodeSettings,
+  /** The file. */
+  file: string,
+  /** Whether the node has to be started again before they are in effect. Also where its command line says something else. */
+  restart_needed: boolean, };
+
+export type SettingsRequest = Record<symbol, never>;
 
 export type Severity = "info" | "warning" | "critical";
 
@@ -469,6 +602,10 @@ export type SlashingReply = {
   bytes: number, };
 
 export type SlashingRequest = Record<symbol, never>;
+
+export type SleepSetting = { "kind": "unknown" } | { "kind": "never" } | { "kind": "when_idle",
+  /** That time; zero if not known. */
+  minutes: number, };
 
 export type StatusRequest = Record<symbol, never>;
 

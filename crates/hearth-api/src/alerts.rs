@@ -3,8 +3,7 @@
 //! [`AlertEngine`] decides when one begins and ends; this file says what they are and how they read. A cause has one
 //! alert: what follows from another trouble is held back while that one lasts.
 //!
-//! Source of the rules: ux.md 3.7. Not here yet, because the node does not know the facts: clock, disk, battery,
-//! sync committee, proposals, fee recipient, refusals of the signer. Nor quiet hours, snoozing and the digest, which
+//! Source of the rules: ux.md 3.7. Not here yet, because the node does not know the facts: sync committee, proposals, fee recipient, refusals of the signer. Nor quiet hours, snoozing and the digest, which
 //! belong to the channels.
 
 mod duties;
@@ -111,6 +110,23 @@ pub enum AlertKind {
         /// What is long.
         limit_ms: u64,
     },
+    /// The computer's clock is off.
+    ClockOff {
+        /// True time minus the computer's.
+        offset_ms: i64,
+    },
+    /// The disk is nearly full.
+    DiskLow {
+        /// What is free.
+        free_mib: u64,
+        /// In how many days it is full.
+        full_in_days: Option<u32>,
+    },
+    /// The computer runs on a battery.
+    OnBattery {
+        /// How long that lasts.
+        minutes_left: Option<u32>,
+    },
     /// An operator is reached only through a relay.
     RelayOnly {
         /// Its number.
@@ -182,6 +198,33 @@ impl AlertKind {
                 format!("Messages to {name} are slow"),
                 format!("A message to {name} and back takes more than {limit_ms} ms. Duties go on."),
                 None,
+            ),
+            Self::ClockOff { offset_ms } => (
+                format!("Clock is {} ms off", offset_ms.unsigned_abs()),
+                "Duties are due at a second that all operators agree on. With a clock that is off, some come too late to earn, and \
+                 the other operators may refuse what this node says."
+                    .into(),
+                Some("Turn on the setting of your system that sets the clock by itself.".into()),
+            ),
+            Self::DiskLow { free_mib, full_in_days } => (
+                match full_in_days {
+                    Some(days) => format!("The disk is full in about {days} days"),
+                    None => format!("Only {free_mib} MiB are free on the disk"),
+                },
+                "Nothing is signed that was not written down first: with a full disk this node stops signing. The other operators \
+                 go on if enough of them are here."
+                    .into(),
+                Some("Make room on the disk that holds the node's data folder.".into()),
+            ),
+            Self::OnBattery { minutes_left } => (
+                match minutes_left {
+                    Some(minutes) => format!("On battery, about {minutes} minutes left"),
+                    None => "On battery".into(),
+                },
+                "When the battery is empty, this node is gone until the power is back. The other operators go on if enough of them \
+                 are here."
+                    .into(),
+                Some("Plug the computer in.".into()),
             ),
             Self::RelayOnly { name, .. } => (
                 format!("{name} is reached through a relay only"),

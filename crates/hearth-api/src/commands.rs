@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::alerts::Alert;
+use crate::checks::{ChecksReply, ChecksRequest, FindBeaconsReply, FindBeaconsRequest};
 use crate::cluster::{ClusterReply, ClusterRequest};
 use crate::duty::{DutyOutcome, DutyRecord};
 use crate::error::{ErrorCode, UiError};
 use crate::history::{HistoryReply, HistoryRequest};
 use crate::message::Role;
+use crate::settings::{ChangeSettingsRequest, SettingsReply, SettingsRequest};
 use crate::slashing::{
     SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
     SlashingRequest,
@@ -100,6 +102,14 @@ commands! {
     LOOKS cluster: Cluster(ClusterRequest) -> ClusterReply;
     /// What needs attention, and what did lately.
     LOOKS alerts: Alerts(AlertsRequest) -> AlertsReply;
+    /// Measures clock, disk, sleep and the rest again; what was measured last is in the view.
+    ACTS checks: Checks(ChecksRequest) -> ChecksReply;
+    /// Looks for beacon nodes on this computer, or at given addresses.
+    ACTS find_beacons: FindBeacons(FindBeaconsRequest) -> FindBeaconsReply;
+    /// What the owner decided about the node.
+    LOOKS settings: Settings(SettingsRequest) -> SettingsReply;
+    /// Changes what the owner decided.
+    ACTS change_settings: ChangeSettings(ChangeSettingsRequest) -> SettingsReply;
     /// How far the record of signed messages reaches, per validator.
     LOOKS slashing: Slashing(SlashingRequest) -> SlashingReply;
     /// Writes the record to a file for another program.

@@ -23,6 +23,8 @@ pub enum ErrorCode {
     UnknownCommand,
     /// The command was not understood.
     BadRequest,
+    /// A value that was to be used makes no sense.
+    ValueRefused,
     /// This role may only look.
     NotAllowed,
     /// Too many connections, or too many questions at once.
@@ -69,6 +71,11 @@ impl UiError {
     pub fn new(code: ErrorCode, details: Option<String>) -> Self {
         let (message, stake, remedy) = lines(code);
         Self { code, message: message.into(), stake: stake.into(), remedy: remedy.into(), details }
+    }
+
+    /// A value that makes no sense, with what would: a sentence of ours, without what the owner typed.
+    pub fn value_refused(remedy: impl Into<String>) -> Self {
+        Self { remedy: remedy.into(), ..Self::new(ErrorCode::ValueRefused, None) }
     }
 
     /// The same with another fourth line.
@@ -118,6 +125,11 @@ const fn lines(code: ErrorCode) -> (&'static str, &'static str, &'static str) {
         ErrorCode::BadRequest => {
             ("The node did not understand the question.", STAKE_UNTOUCHED, "Correct the question.")
         }
+        ErrorCode::ValueRefused => (
+            "This value cannot be used.",
+            STAKE_UNTOUCHED,
+            "Correct it; the details say what is wrong with it.",
+        ),
         ErrorCode::NotAllowed => (
             "This program may look at the node but not act on it.",
             STAKE_UNTOUCHED,

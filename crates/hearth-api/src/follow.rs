@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::alerts::Alert;
+use crate::checks::Check;
 use crate::health::Health;
 use crate::view::{BeaconView, ClusterView, NetworkView, NodeInfo, NodeView};
 
@@ -55,6 +56,8 @@ pub enum Change {
     Cluster(Box<ClusterView>),
     /// All clusters: some came, went or changed places.
     Clusters(Vec<ClusterView>),
+    /// What the node looks at around itself.
+    Checks(Vec<Check>),
     /// The alerts.
     Alerts(Vec<Alert>),
     /// The verdict.
@@ -76,21 +79,24 @@ pub fn difference(old: &NodeView, new: &NodeView) -> Update {
     fn differs<T: PartialEq + Clone>(old: &T, new: &T, change: impl FnOnce(T) -> Change) -> Option<Change> {
         (old != new).then(|| change(new.clone()))
     }
-    let same_clusters = old.clusters.len() == new.clusters.len()
-        && old.clusters.iter().zip(&new.clusters).all(|(old, new)| old.id == new.id);
+    // All fields by name: a new one that is forgotten here does not compile.
+    let NodeView { seq, at_ms, slot, node, network, beacons, clusters, checks, alerts, health } = new;
+    let same_clusters = old.clusters.len() == clusters.len()
+        && old.clusters.iter().zip(clusters).all(|(old, new)| old.id == new.id);
     let mut changes = Vec::new();
-    changes.extend(differs(&old.node, &new.node, Change::Node));
-    changes.extend(differs(&old.network, &new.network, Change::Network));
-    changes.extend(differs(&old.beacons, &new.beacons, Change::Beacons));
+    changes.extend(differs(&old.node, node, Change::Node));
+    changes.extend(differs(&old.network, network, Change::Network));
+    changes.extend(differs(&old.beacons, beacons, Change::Beacons));
     if same_clusters {
-        let pairs = old.clusters.iter().zip(&new.clusters);
+        let pairs = old.clusters.iter().zip(clusters);
         changes.extend(pairs.filter_map(|(old, new)| differs(old, new, |new| Change::Cluster(Box::new(new)))));
     } else {
-        changes.push(Change::Clusters(new.clusters.clone()));
+        changes.push(Change::Clusters(clusters.clone()));
     }
-    changes.extend(differs(&old.alerts, &new.alerts, Change::Alerts));
-    changes.extend(differs(&old.health, &new.health, Change::Health));
-    Update { after: old.seq, seq: new.seq, at_ms: new.at_ms, slot: new.slot, changes }
+    changes.extend(differs(&old.checks, checks, Change::Checks));
+    changes.extend(differs(&old.alerts, alerts, Change::Alerts));
+    changes.extend(differs(&old.health, health, Change::Health));
+    Update { after: old.seq, seq: *seq, at_ms: *at_ms, slot: *slot, changes }
 }
 
 /// Brings a view up to date.
@@ -112,6 +118,7 @@ pub fn apply(view: &mut NodeView, update: Update) -> Result<(), Gap> {
                 }
             }
             Change::Clusters(now) => view.clusters = now,
+            Change::Checks(now) => view.checks = now,
             Change::Alerts(now) => view.alerts = now,
             Change::Health(now) => view.health = now,
         }
@@ -159,6 +166,7 @@ mod tests {
             state,
             head_slot: Some(Slot::new(u64::MAX)),
             latency_ms: None,
+            head_delay_ms: None,
             last_error: None,
         };
         let state = prop_oneof![Just(BeaconState::Ready), Just(BeaconState::Silent)];
@@ -173,6 +181,8 @@ mod tests {
                     beacons,
                     ..NodeView::default()
                 };
+                let machine = crate::Machine { free_mib: Some(seq), ..crate::Machine::default() };
+                view.checks = crate::checks(&view, &machine);
                 crate::health::judge(&mut view);
                 view
             },

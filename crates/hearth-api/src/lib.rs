@@ -37,6 +37,7 @@
 //! - **Secrets do not travel here.** No type of this crate has a place for one.
 
 mod alerts;
+mod checks;
 mod client;
 mod cluster;
 mod commands;
@@ -51,12 +52,17 @@ mod message;
 mod place;
 mod publish;
 mod server;
+mod settings;
 mod slashing;
 #[cfg(test)]
 mod typescript;
 mod view;
 
 pub use alerts::{Alert, AlertEngine, AlertKind, Severity, Transition};
+pub use checks::{
+    Check, ChecksReply, ChecksRequest, ClockSource, FindBeaconsReply, FindBeaconsRequest, FoundBeacon, Grade,
+    Machine, Measured, PowerSource, SleepSetting, checks,
+};
 pub use client::{Client, Subscription};
 pub use cluster::{ClusterReply, ClusterRequest, OperatorDetail, ValidatorDetail, ValidatorStage};
 pub use commands::{
@@ -76,6 +82,7 @@ pub use message::{ClientMessage, Hello, PROTOCOL, Role, ServerMessage, check_ver
 pub use place::place_of;
 pub use publish::{Publisher, Watcher};
 pub use server::{Desk, MOST_CONNECTIONS, Server};
+pub use settings::{ChangeSettingsRequest, NodeSettings, SettingsReply, SettingsRequest};
 pub use slashing::{
     ImportedValidator, RecordKeys, RecordReach, RecordedValidator, SlashingExportReply, SlashingExportRequest,
     SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,

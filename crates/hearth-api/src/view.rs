@@ -10,6 +10,7 @@ use hearth_types::{DutyKind, LockHash, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::Alert;
+use crate::checks::Check;
 use crate::health::Health;
 use crate::history::Effectiveness;
 
@@ -41,6 +42,8 @@ pub struct NodeView {
     pub beacons: Vec<BeaconView>,
     /// The clusters it has a seat in.
     pub clusters: Vec<ClusterView>,
+    /// What it looks at around itself, in the order in which it is shown.
+    pub checks: Vec<Check>,
     /// What needs attention now, worst first.
     pub alerts: Vec<Alert>,
     /// The verdict on all of it.
@@ -135,6 +138,8 @@ pub struct BeaconView {
     pub head_slot: Option<Slot>,
     /// How long it took to say how far it is.
     pub latency_ms: Option<u64>,
+    /// How long after the start of a slot it knows that slot's block, in 19 of the last 20 cases.
+    pub head_delay_ms: Option<u64>,
     /// What last went wrong with it, in its own words.
     pub last_error: Option<String>,
 }
@@ -227,6 +232,8 @@ pub struct SeatView {
     pub state: SeatState,
     /// How messages reach it.
     pub path: Reach,
+    /// Whether it has opened a connection to this node since this node's start: it can.
+    pub dialled_in: bool,
     /// Time that a message there and back takes.
     pub rtt_ms: Option<u32>,
     /// When it was last heard of.

@@ -8,9 +8,9 @@
 )]
 
 use hearth_api::{
-    AlertEngine, AlertKind, BeaconState, BeaconView, ClusterStage, ClusterView, DutyOutcome, DutyRecord,
-    DutyStage, Effectiveness, Flame, Health, Miss, NetworkView, NodeState, NodeView, Publisher, Reach,
-    SeatState, SeatView, Severity, Trace, Transition,
+    AlertEngine, AlertKind, BeaconState, BeaconView, Check, ClockSource, ClusterStage, ClusterView,
+    DutyOutcome, DutyRecord, DutyStage, Effectiveness, Flame, Health, Measured, Miss, NetworkView, NodeState,
+    NodeView, PowerSource, Publisher, Reach, SeatState, SeatView, Severity, Trace, Transition,
 };
 use hearth_types::{DutyKind, LockHash, Slot, ValidatorIndex};
 
@@ -149,6 +149,69 @@ fn a_value_between_good_and_bad_neither_raises_nor_ends_an_alert() {
 }
 
 #[test]
+fn what_is_wrong_with_the_computer_is_told_when_it_lasts_and_taken_back_when_it_is_over() {
+    let clock = |offset| Measured::Clock { offset_ms: Some(offset), source: ClockSource::TimeServers };
+    let power = |source, minutes_left| Measured::Power { source, minutes_left };
+    let disk = |free_mib, full_in_days| Measured::Disk { free_mib: Some(free_mib), full_in_days };
+    let (raised, changed, resolved) = ("raised", "changed", "resolved");
+    for (name, steps) in [
+        (
+            "clock_off",
+            // 200 ms are borne; between 100 and 200 nothing changes; above 500 it is critical.
+            vec![
+                (clock(-200), None),
+                (clock(-201), Some((raised, Severity::Warning))),
+                (clock(-501), Some((changed, Severity::Critical))),
+                (clock(150), None),
+                (clock(99), Some((resolved, Severity::Critical))),
+            ],
+        ),
+        (
+            "on_battery",
+            vec![
+                (power(PowerSource::Mains, None), None),
+                (power(PowerSource::Battery, Some(90)), Some((raised, Severity::Warning))),
+                (power(PowerSource::Battery, Some(9)), Some((changed, Severity::Critical))),
+                (power(PowerSource::Mains, None), Some((resolved, Severity::Critical))),
+            ],
+        ),
+        (
+            "disk_low",
+            vec![
+                (disk(5_000, Some(4)), None),
+                (disk(90_000, Some(3)), Some((raised, Severity::Warning))),
+                (disk(4_999, None), None),
+                (disk(5_000, None), Some((resolved, Severity::Warning))),
+            ],
+        ),
+    ] {
+        let (mut engine, mut view) = (AlertEngine::default(), Owner::of(1).view);
+        let mut now_ms = 0;
+        for (measured, expected) in steps {
+            view.checks = vec![Check::of(measured.clone())];
+            let mut told = Vec::new();
+            // Five minutes of it.
+            for _ in 0..300 {
+                now_ms += 1_000;
+                told.extend(engine.look(now_ms, &view));
+            }
+            let told: Vec<_> = told
+                .into_iter()
+                .map(|transition| match transition {
+                    Transition::Raised(alert) => (raised, alert),
+                    Transition::Changed(alert) => (changed, alert),
+                    Transition::Resolved(alert) => (resolved, alert),
+                })
+                .map(|(what, alert)| (code(&alert.kind), what, alert.severity))
+                .collect();
+            let expected: Vec<_> =
+                expected.into_iter().map(|(what, severity)| (name.to_owned(), what, severity)).collect();
+            assert_eq!(told, expected, "{measured:?}");
+        }
+    }
+}
+
+#[test]
 fn a_computer_that_slept_gives_everybody_time_to_come_back() {
     let mut owner = Owner::of(1);
     owner.live_through(0, false);
@@ -253,6 +316,7 @@ impl Owner {
             state: BeaconState::Ready,
             head_slot: None,
             latency_ms: Some(5),
+            head_delay_ms: None,
             last_error: None,
         };
         let network = NetworkView {

@@ -10,9 +10,10 @@
 use std::time::Duration;
 
 use hearth_api::{
-    AlertsReply, AlertsRequest, Client, ClusterReply, ClusterRequest, Decoder, Desk, DutiesReply,
-    DutiesRequest, ErrorCode, Flame, Handler, Hello, HistoryReply, HistoryRequest, MAX_FRAME_BYTES, NodeState,
-    NodeView, PROTOCOL, Publisher, Role, ServerMessage, SlashingExportReply, SlashingExportRequest,
+    AlertsReply, AlertsRequest, ChangeSettingsRequest, ChecksReply, ChecksRequest, Client, ClusterReply,
+    ClusterRequest, Decoder, Desk, DutiesReply, DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest,
+    Flame, Handler, Hello, HistoryReply, HistoryRequest, MAX_FRAME_BYTES, NodeState, NodeView, PROTOCOL,
+    Publisher, Role, ServerMessage, SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest,
     SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, StatusRequest, StopReply,
     StopRequest, UiError, ViewEvent, encode,
 };
@@ -296,6 +297,22 @@ impl Handler for Fake {
 
     async fn alerts(&self, _: AlertsRequest) -> Result<AlertsReply, UiError> {
         Ok(AlertsReply::default())
+    }
+
+    async fn checks(&self, _: ChecksRequest) -> Result<ChecksReply, UiError> {
+        Ok(ChecksReply::default())
+    }
+
+    async fn find_beacons(&self, _: FindBeaconsRequest) -> Result<FindBeaconsReply, UiError> {
+        Ok(FindBeaconsReply::default())
+    }
+
+    async fn settings(&self, _: SettingsRequest) -> Result<SettingsReply, UiError> {
+        Ok(SettingsReply::default())
+    }
+
+    async fn change_settings(&self, _: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
+        Ok(SettingsReply::default())
     }
 
     async fn slashing(&self, _: SlashingRequest) -> Result<SlashingReply, UiError> {

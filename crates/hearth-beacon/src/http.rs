@@ -40,6 +40,9 @@ pub(crate) struct Route {
 /// Bound on the body of a refusal: a batch of 3,000 entries with a sentence for each.
 const REFUSAL_LIMIT_BYTES: usize = 1 << 20;
 
+/// Quiet after which a stream of news is given up. A chain whose slots are all empty for so long has other troubles.
+const QUIET: Duration = Duration::from_secs(300);
+
 /// A node's connections.
 #[derive(Debug)]
 pub(crate) struct Http {
@@ -122,6 +125,42 @@ impl Http {
             request = request.header("Eth-Consensus-Version", fork.as_str());
         }
         self.successful(route, request, patience).await
+    }
+
+    /// Calls `told` with each line of a stream of server-sent events, until the node ends it or is quiet for [`QUIET`].
+    /// The bound of the route is that of a line. Dropping the future ends the stream.
+    pub(crate) async fn lines(
+        &self,
+        route: Route,
+        path: &str,
+        query: &str,
+        mut told: impl FnMut(&str),
+    ) -> Result<(), BeaconError> {
+        let request = self.client.get(self.base.route(path, Some(query))).header(ACCEPT, "text/event-stream");
+        let failed = |problem| self.error(route, problem);
+        let quiet =
+            |_| failed(Problem::Timeout { budget_ms: u64::try_from(QUIET.as_millis()).unwrap_or(u64::MAX) });
+        let sent = tokio::time::timeout(QUIET, request.send()).await.map_err(quiet)?;
+        let mut response = sent.map_err(|error| failed(broken(error)))?;
+        if !response.status().is_success() {
+            let reply = Reply { status: response.status().as_u16(), body: Vec::new() };
+            return Err(failed(refused(&reply)));
+        }
+        let mut line = Vec::new();
+        loop {
+            let chunk = tokio::time::timeout(QUIET, response.chunk()).await.map_err(quiet)?;
+            let Some(chunk) = chunk.map_err(|error| failed(broken(error)))? else { return Ok(()) };
+            for part in chunk.split_inclusive(|byte| *byte == b'\n') {
+                line.extend_from_slice(part);
+                if line.len() > route.limit_bytes {
+                    return Err(failed(Problem::TooLong { limit_bytes: route.limit_bytes }));
+                }
+                if line.ends_with(b"\n") {
+                    told(String::from_utf8_lossy(&line).trim_end());
+                    line.clear();
+                }
+            }
+        }
     }
 
     async fn successful(

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::batch::{self, Rejection};
 use crate::check;
 use crate::error::{BeaconError, Problem, WrongAnswer, short};
+use crate::heads;
 use crate::http::{Http, Patience, Route};
 use crate::network;
 use crate::url::{NodeUrl, RedactedUrl};
@@ -91,6 +92,8 @@ const SYNCING: Route = Route { name: "/eth/v1/node/syncing", limit_bytes: 16 * K
 const HEALTH: Route = Route { name: "/eth/v1/node/health", limit_bytes: 16 * KIB };
 const ATTESTATION_DATA: Route = Route { name: "/eth/v1/validator/attestation_data", limit_bytes: 16 * KIB };
 const HEADER: Route = Route { name: "/eth/v1/beacon/headers/{block_id}", limit_bytes: 16 * KIB };
+// Of one line.
+const EVENTS: Route = Route { name: "/eth/v1/events", limit_bytes: 16 * KIB };
 const POOL: Route = Route { name: "/eth/v2/beacon/pool/attestations", limit_bytes: 64 * KIB };
 // A block of 10 MiB of transactions doubles in hex.
 const BLOCK: Route = Route { name: "/eth/v2/beacon/blocks/{block_id}", limit_bytes: 32 * KIB * KIB };
@@ -263,6 +266,13 @@ impl BeaconNode {
         let query = format!("slot={slot}");
         let committees = self.get(COMMITTEES, &path, Some(&query), wire::verified_data).await?;
         check::committees(slot, committees).map_err(|wrong| self.wrong(COMMITTEES.name, wrong))
+    }
+
+    /// `GET events?topics=head`: calls `heard` with the slot of each new head, until the node ends the stream or is quiet for
+    /// minutes.
+    pub(crate) async fn heads(&self, mut heard: impl FnMut(Slot)) -> Result<(), BeaconError> {
+        let told = |line: &str| heads::slot_of(line).into_iter().for_each(&mut heard);
+        self.http.lines(EVENTS, EVENTS.name, "topics=head", told).await
     }
 
     /// The chain that the node is on. Four requests at once.

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::error::{BeaconError, Problem};
+use crate::heads::HeadDelays;
 use crate::node::{BeaconNode, BlockId};
 use crate::retry::Backoff;
 use crate::status::{NodeStatus, ranked};
@@ -29,6 +30,8 @@ pub struct BeaconNodes {
     pub(crate) stragglers: TaskTracker,
 }
 
+/// From the end of a node's news until it is asked for more.
+const LISTEN_AGAIN: Duration = Duration::from_secs(30);
 /// No question waits longer, whatever its deadline says.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
@@ -116,6 +119,27 @@ impl BeaconNodes {
         }
     }
 
+    /// Listens to the nodes' news of their heads and measures how late those are by the clock `now`. Never returns; drop it
+    /// to stop.
+    pub async fn keep_watching_heads(&self, now: fn() -> UnixMillis) {
+        let watch = |(index, node): (usize, &Arc<BeaconNode>)| {
+            let (node, spec) = (Arc::clone(node), &self.spec);
+            async move {
+                let mut delays = HeadDelays::default();
+                loop {
+                    let heard = |slot| {
+                        let p95 = delays.take(spec, slot, now());
+                        self.record(index, |status| status.head_delay_ms = p95);
+                    };
+                    // A node without this route is as good as another.
+                    let _ended = node.heads(heard).await;
+                    sleep(LISTEN_AGAIN).await;
+                }
+            }
+        };
+        join_all(self.nodes.iter().enumerate().map(watch)).await;
+    }
+
     /// Waits for submissions that are still on their way. No request takes longer than its patience, so neither
     /// does this.
     pub async fn finish(&self) {
@@ -132,7 +156,10 @@ impl BeaconNodes {
         };
         let (identity, (syncing, latency_ms)) = tokio::join!(node.identity(), syncing);
         let seen = NodeStatus::seen(node.name().clone(), &self.spec, identity, syncing, latency_ms);
-        self.record(index, |status| *status = seen);
+        self.record(index, |status| {
+            let head_delay_ms = status.head_delay_ms;
+            *status = NodeStatus { head_delay_ms, ..seen };
+        });
     }
 
     /// Asks until an answer is right, every failure is final, or the deadline has passed.

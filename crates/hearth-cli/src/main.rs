@@ -40,6 +40,10 @@ enum Command {
     Duties(ask::DutiesArguments),
     /// What needs attention, and what did lately.
     Alerts(ask::AlertsArguments),
+    /// What the running node looks at around itself: clock, beacon nodes, reachability, disk, sleep, power.
+    Checks(ask::ChecksArguments),
+    /// Find the beacon nodes on this computer, or try given addresses, through the running node.
+    Beacons(ask::BeaconsArguments),
     /// The record of what was signed, which keeps the validators from being slashed: look at it, hand it on, add to it.
     #[command(subcommand)]
     Slashing(ask::SlashingCommand),
@@ -71,6 +75,8 @@ fn main() -> ExitCode {
         Command::Status(arguments) => ask::status(&arguments),
         Command::Duties(arguments) => ask::duties(&arguments),
         Command::Alerts(arguments) => ask::alerts(&arguments),
+        Command::Checks(arguments) => ask::checks(&arguments),
+        Command::Beacons(arguments) => ask::beacons(&arguments),
         Command::Slashing(command) => ask::slashing(&command),
         Command::Stop(arguments) => ask::stop(&arguments),
         Command::Create(command) => create::run(command),

@@ -1,11 +1,12 @@
 //! `hearth run`.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use hearth_api::Mode;
 use hearth_node::{NodeEvent, Observer, Settings};
 use hearth_types::UnixMillis;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,12 @@ pub(crate) struct Arguments {
     /// Name that the other operators see; at most 32 bytes.
     #[arg(long)]
     nickname: Option<String>,
+    /// Time servers that the computer's clock is compared with, such as pool.ntp.org; off: it is not.
+    #[arg(long, value_delimiter = ',', value_name = "HOST")]
+    time_servers: Vec<String>,
+    /// Start even if the folder holds no cluster yet: the node waits, and the window sets it up.
+    #[arg(long)]
+    wait_for_cluster: bool,
     /// Print what happens to each duty as JSON lines on standard output.
     #[arg(long)]
     events: bool,
@@ -99,10 +106,29 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
     settings.no_verify |= scrutiny.no_verify;
     settings.private_key_file_lock = arguments.private_key_file_lock.unwrap_or(settings.private_key_file_lock);
     settings.metrics = arguments.monitoring_address.or(settings.metrics);
+    settings.wait_for_cluster = arguments.wait_for_cluster;
+    settings.mode = mode();
+    match arguments.time_servers.as_slice() {
+        [] => {}
+        [off] if off == "off" => settings.time_servers.clear(),
+        named => settings.time_servers = named.to_vec(),
+    }
     if let Some(nickname) = &arguments.nickname {
         settings.nickname.clone_from(nickname);
     }
     Ok(settings)
+}
+
+/// Whoever starts a node for somebody says so: the app, or the service of a package.
+const KEPT_RUNNING_BY: &str = "HEARTH_KEPT_RUNNING_BY";
+
+fn mode() -> Mode {
+    match std::env::var(KEPT_RUNNING_BY).as_deref() {
+        Ok("system") => Mode::AlwaysOn,
+        Ok("session") => Mode::WhileSignedIn,
+        _ if std::io::stderr().is_terminal() => Mode::Foreground,
+        _ => Mode::Unknown,
+    }
 }
 
 /// Lines that may wait for a slow reader; more are dropped, because duties must not wait.

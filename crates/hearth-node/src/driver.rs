@@ -33,7 +33,7 @@ use crate::signing::SigningThread;
 /// Answers that may wait for the loop. Every producer waits when it is full.
 const ANSWERS_WAITING: usize = 256;
 /// Between two looks at the beacon nodes' health.
-const BEACON_CHECK: Duration = Duration::from_secs(6);
+pub(crate) const BEACON_CHECK: Duration = Duration::from_secs(6);
 /// Longest time that a stop waits for a duty under way.
 pub(crate) const LAST_DUTY: Duration = Duration::from_secs(12);
 
@@ -91,7 +91,9 @@ impl Driver {
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Broken> {
         let tasks = TaskTracker::new();
         let watch = Arc::clone(&self.beacon);
-        let watching = tokio::spawn(async move { watch.keep_checking(BEACON_CHECK).await });
+        let watching = tokio::spawn(async move {
+            tokio::join!(watch.keep_checking(BEACON_CHECK), watch.keep_watching_heads(clock::now));
+        });
 
         let outcome = self.turn(&stop, &tasks).await;
 
@@ -269,9 +271,9 @@ impl Driver {
                 self.observer.observe(clock::now(), &NodeEvent::PeerDisconnected { operator });
                 self.teller.tell(Notice::Away(operator));
             }
-            Event::Ping { operator, rtt } => {
+            Event::Ping { operator, rtt, dialled_in } => {
                 self.metrics.ping(operator, rtt);
-                self.teller.tell(Notice::Ping(operator, rtt));
+                self.teller.tell(Notice::Ping(operator, rtt, dialled_in));
             }
             Event::DialFailed { operator, reason, retry_in } => {
                 tracing::debug!(peer = %operator, %reason, ?retry_in, "not reachable");

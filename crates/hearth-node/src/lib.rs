@@ -8,6 +8,7 @@
 //! its record is on disk.
 
 mod alarms;
+mod checks;
 mod clock;
 mod driver;
 mod event;

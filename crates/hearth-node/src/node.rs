@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::driver::{Answers, Broken, Driver};
+use crate::driver::{Answers, BEACON_CHECK, Broken, Driver};
 use crate::event::{NodeEvent, Observer};
 use crate::folder::{DataFolder, FolderError};
 use crate::installation::Installation;
@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
 use crate::record::RecordDesk;
 use crate::seat::{Seat, SeatError};
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsDesk};
 use crate::show::{Notice, Seated, Stage, Teller};
 use crate::signing::SigningThread;
 
@@ -110,15 +110,51 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let folder = Arc::new(DataFolder::open(folder)?);
-    if settings.beacon_nodes.is_empty() {
+    let waits = settings.wait_for_cluster && !folder.lock().exists();
+    if settings.beacon_nodes.is_empty() && !waits {
         return Err(RunError::NoBeaconNode);
     }
-    let stage = Stage::open(folder.path(), stop.clone());
-    let outcome = tend(&folder, settings, installation, observer, &stage, stop).await;
+    let desk = SettingsDesk::new(folder.path(), settings.clone());
+    let stage = Stage::open(folder.path(), desk.clone(), stop.clone());
+    let outcome = if waits {
+        wait(&desk, &stage.teller, stop).await
+    } else {
+        tend(&folder, settings, installation, observer, &stage, stop).await
+    };
     stage.close().await;
     // Held to the very end: nobody else may use the folder while anything of this node lives.
     drop(folder);
     outcome
+}
+
+/// Without a cluster: says what it sees of its surroundings, and is asked and set up, until it is stopped. It has nothing to
+/// sign, so that new settings are taken at once.
+async fn wait(desk: &SettingsDesk, teller: &Teller, stop: CancellationToken) -> Result<(), RunError> {
+    tracing::info!("no cluster yet: this node waits and can be set up in the window");
+    teller.tell(Notice::Running);
+    loop {
+        let changed = desk.changed();
+        let settings = desk.in_effect();
+        let watching = async {
+            teller.tell(Notice::NoChain);
+            let connected = if settings.beacon_nodes.is_empty() {
+                None
+            } else {
+                connect(&settings, teller, &stop).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "beacon node");
+                    None
+                })
+            };
+            let Some((beacon, spec)) = connected else { return std::future::pending().await };
+            teller.tell(Notice::Chain(Arc::new(spec), beacon.status()));
+            tokio::join!(beacon.keep_checking(BEACON_CHECK), beacon.keep_watching_heads(clock::now));
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = changed => {}
+            () = watching => {}
+        }
+    }
 }
 
 async fn tend(

@@ -1,5 +1,7 @@
 //! What the owner decides about a node: `settings.toml` in the data folder, overridden by the command line.
 
+mod desk;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,9 +12,13 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::offline::Scrutiny;
+pub(crate) use desk::SettingsDesk;
 
 /// Name of the file in the data folder.
 pub(crate) const FILE_NAME: &str = "settings.toml";
+
+/// Servers of three operators, which answer everybody.
+const TIME_SERVERS: [&str; 3] = ["pool.ntp.org", "time.cloudflare.com", "time.google.com"];
 
 /// A node's settings. Unknown keys in the file are errors.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -29,6 +35,8 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// What other operators see as our name; at most 32 bytes.
     pub nickname: String,
+    /// Time servers (SNTP) that the computer's clock is compared with, `host` or `host:port`; none: it is not.
+    pub time_servers: Vec<String>,
     /// The cluster's network, if it is not a public one.
     pub testnet: Option<Testnet>,
     /// Where an execution client listens. Needed for operators whose wallets are contracts.
@@ -37,6 +45,12 @@ pub struct Settings {
     pub private_key_file_lock: bool,
     /// Whether failed hashes and signatures of the cluster lock are only warned about.
     pub no_verify: bool,
+    /// Whether a folder without a cluster is no error: the node waits, and can be asked and set up. Not in the file.
+    #[serde(skip)]
+    pub wait_for_cluster: bool,
+    /// What keeps the node running. Not in the file.
+    #[serde(skip)]
+    pub mode: hearth_api::Mode,
 }
 
 impl Default for Settings {
@@ -47,10 +61,13 @@ impl Default for Settings {
             peers: BTreeMap::new(),
             metrics: None,
             nickname: String::new(),
+            time_servers: TIME_SERVERS.map(str::to_owned).into(),
             testnet: None,
             execution_client: None,
             private_key_file_lock: true,
             no_verify: false,
+            wait_for_cluster: false,
+            mode: hearth_api::Mode::Unknown,
         }
     }
 }
@@ -181,7 +198,7 @@ mod tests {
         for (name, text, allowed) in [
             (
                 "all",
-                "beacon-nodes = ['http://127.0.0.1:5052']\nlisten = ['0.0.0.0:3610']\nmetrics = '127.0.0.1:3620'\nnickname = 'Maya'\nexecution-client = 'http://127.0.0.1:8545'\nprivate-key-file-lock = false\n[peers]\n2 = ['192.168.1.20:3610']",
+                "beacon-nodes = ['http://127.0.0.1:5052']\nlisten = ['0.0.0.0:3610']\nmetrics = '127.0.0.1:3620'\nnickname = 'Maya'\ntime-servers = []\nexecution-client = 'http://127.0.0.1:8545'\nprivate-key-file-lock = false\n[peers]\n2 = ['192.168.1.20:3610']",
                 true,
             ),
             ("unknown key", "beacon-node = 'http://127.0.0.1:5052'", false),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hearth_api::{
     AlertEngine, BeaconState, BeaconView, ClusterReply, ClusterStage, DutiesRequest, DutyRecord, Effectiveness,
-    NetworkView, NextDuty, NodeInfo, NodeState, NodeView, Publisher, Server,
+    Machine, NetworkView, NextDuty, NodeInfo, NodeState, NodeView, Publisher, Server,
 };
 use hearth_beacon::{NodeStatus, Progress};
 use hearth_duties::{Report, ValidatorRecord};
@@ -25,9 +25,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::checks::{CheckDesk, Surveyor};
 use crate::clock;
 use crate::history::History;
 use crate::record::RecordDesk;
+use crate::settings::SettingsDesk;
 use chronicle::{Chronicle, Told};
 pub(crate) use cluster::Seated;
 use desk::{Desk, Question};
@@ -54,7 +56,9 @@ pub(crate) enum Notice {
     Beacon(Progress),
     /// It follows a chain.
     Chain(Arc<ChainSpec>, watch::Receiver<Vec<NodeStatus>>),
-    /// It performs duties.
+    /// It follows none; its beacon nodes are other ones from now on.
+    NoChain,
+    /// It performs duties, or has none because it is in no cluster.
     Running,
     /// It finishes the duty under way.
     Stopping,
@@ -68,8 +72,10 @@ pub(crate) enum Notice {
     Connected(OperatorIndex, String),
     /// A peer cannot be talked to.
     Away(OperatorIndex),
-    /// A peer answered a ping.
-    Ping(OperatorIndex, Duration),
+    /// A peer answered a ping, and whether over a connection that it had opened.
+    Ping(OperatorIndex, Duration, bool),
+    /// What was measured of the computer.
+    Machine(Machine),
     /// What a peer says of itself, and how far its clock is ahead of ours.
     Card(OperatorIndex, Box<PeerInfo>, i64),
 }
@@ -83,6 +89,13 @@ impl Teller {
     pub(crate) fn tell(&self, notice: Notice) {
         let _not_shown = self.0.try_send(notice);
     }
+
+    /// For a test that listens itself.
+    #[cfg(test)]
+    pub(crate) fn heard_here() -> (Self, mpsc::Receiver<Notice>) {
+        let (teller, notices) = mpsc::channel(NOTICES_WAITING);
+        (Self(teller), notices)
+    }
 }
 
 /// The show and the socket, while the node runs.
@@ -91,6 +104,10 @@ pub(crate) struct Stage {
     publisher: Publisher,
     questions: mpsc::Sender<Question>,
     task: JoinHandle<()>,
+    /// Measures the computer.
+    surveying: JoinHandle<()>,
+    checks: CheckDesk,
+    settings: SettingsDesk,
     /// Answers whoever connects; `None` where the socket cannot be had.
     serving: Option<JoinHandle<()>>,
     /// `None` where it cannot be had.
@@ -102,10 +119,11 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Shows the node of a folder that this process holds. `stop_node` is what a stop asked over the socket cancels.
+    /// Shows the node of a folder that this process holds. `stop_node` is what a stop asked over the socket cancels, `settings`
+    /// what is in effect.
     ///
     /// A socket or a history that cannot be had is only warned about: duties depend on neither.
-    pub(crate) fn open(folder: &Path, stop_node: CancellationToken) -> Self {
+    pub(crate) fn open(folder: &Path, settings: SettingsDesk, stop_node: CancellationToken) -> Self {
         let (teller, notices) = mpsc::channel(NOTICES_WAITING);
         let (ask, questions) = mpsc::channel(QUESTIONS_WAITING);
         let now = clock::now();
@@ -113,6 +131,7 @@ impl Stage {
             at_ms: now.get(),
             node: NodeInfo {
                 version: env!("CARGO_PKG_VERSION").into(),
+                mode: settings.in_effect().mode,
                 started_ms: now.get(),
                 ..NodeInfo::default()
             },
@@ -135,13 +154,19 @@ impl Stage {
             chronicle: None,
             beacons: None,
             spec: None,
+            machine: Machine::default(),
         };
         let task = tokio::spawn(show.go_on(notices, questions));
+        let (surveyor, checks) = Surveyor::new(folder.to_owned(), settings.time_servers());
+        let surveying = tokio::spawn(surveyor.go_on(teller.clone()));
         let mut stage = Self {
             teller,
             publisher,
             questions: ask,
             task,
+            surveying,
+            checks,
+            settings,
             serving: None,
             history,
             record: Arc::default(),
@@ -167,6 +192,8 @@ impl Stage {
             questions: self.questions.clone(),
             history,
             record: Arc::clone(&self.record),
+            checks: self.checks.clone(),
+            settings: self.settings.clone(),
             stop_node: self.stop_node.clone(),
         }
     }
@@ -183,6 +210,7 @@ impl Stage {
             let _ended = serving.await;
         }
         drop((self.teller, self.questions));
+        self.surveying.abort();
         self.task.abort();
         let _ended = self.task.await;
         if let Some((history, thread)) = self.history {
@@ -204,6 +232,7 @@ struct Show {
     chronicle: Option<Chronicle>,
     beacons: Option<watch::Receiver<Vec<NodeStatus>>>,
     spec: Option<Arc<ChainSpec>>,
+    machine: Machine,
 }
 
 impl Show {
@@ -255,6 +284,10 @@ impl Show {
                     None => self.view.beacons.push(heard),
                 }
             }
+            (Notice::NoChain, _) => {
+                (self.view.network, self.beacons, self.spec) = (None, None, None);
+                self.view.beacons.clear();
+            }
             (Notice::Chain(spec, statuses), _) => {
                 self.view.network = Some(network_view(&spec));
                 self.beacons = Some(statuses);
@@ -292,7 +325,10 @@ impl Show {
                 cluster::connected(cluster, operator, &address, clock::now());
             }
             (Notice::Away(operator), Some(cluster)) => cluster::away(cluster, operator),
-            (Notice::Ping(operator, rtt), Some(cluster)) => cluster::ping(cluster, operator, rtt, clock::now()),
+            (Notice::Ping(operator, rtt, dialled_in), Some(cluster)) => {
+                cluster::ping(cluster, operator, (rtt, dialled_in), clock::now());
+            }
+            (Notice::Machine(machine), _) => self.machine = machine,
             (Notice::Card(operator, card, offset_ms), Some(cluster)) => {
                 cluster::card(cluster, operator, *card, offset_ms);
             }
@@ -337,6 +373,7 @@ impl Show {
         for cluster in &mut self.view.clusters {
             cluster::look_for_the_silent(cluster, self.view.node.started_ms, now);
         }
+        self.view.checks = hearth_api::checks(&self.view, &self.machine);
         let _told_to_channels = self.engine.look(now.get(), &self.view);
         self.view.alerts = self.engine.current();
         self.view.at_ms = now.get();
@@ -389,6 +426,7 @@ fn beacon_view(status: &NodeStatus) -> BeaconView {
         state,
         head_slot: status.head_slot,
         latency_ms: status.latency_ms,
+        head_delay_ms: status.head_delay_ms,
         last_error: status.last_error.clone(),
     }
 }

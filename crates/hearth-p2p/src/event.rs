@@ -68,6 +68,8 @@ pub enum Event {
         operator: OperatorIndex,
         /// How long it took.
         rtt: Duration,
+        /// Whether the peer opened the connection, and no relay lies between: it can reach this host.
+        dialled_in: bool,
     },
     /// Two pings in a row did not come back; their connection is closed.
     PingFailed {
@@ -212,7 +214,7 @@ impl fmt::Debug for Event {
             Self::DialFailed { operator, reason, retry_in } => {
                 write!(f, "DialFailed({operator}, {reason}, retry in {retry_in:?})")
             }
-            Self::Ping { operator, rtt } => write!(f, "Ping({operator}, {rtt:?})"),
+            Self::Ping { operator, rtt, .. } => write!(f, "Ping({operator}, {rtt:?})"),
             Self::PingFailed { operator, reason } => write!(f, "PingFailed({operator}, {reason})"),
             Self::SendFailed { to, protocol, reason } => write!(f, "SendFailed({to}, {protocol}, {reason})"),
             Self::ReceiveFailed { from, protocol, reason } => {

@@ -89,6 +89,8 @@ pub(crate) struct Peer {
 
 struct Connection {
     address: Multiaddr,
+    /// Whether the other side opened it, without a relay.
+    dialled_in: bool,
     /// Whether a ping came back. One that is refused at the other side's gate looks established for an instant.
     proven: bool,
 }
@@ -210,8 +212,9 @@ impl Net {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    let dialled_in = endpoint.is_listener() && !endpoint.is_relayed();
                     let address = address_of(endpoint);
-                    peer.connections.insert(connection_id, Connection { address, proven: false });
+                    peer.connections.insert(connection_id, Connection { address, dialled_in, proven: false });
                     peer.next_dial = None;
                 }
             }
@@ -270,7 +273,7 @@ impl Net {
         let Some(proof) = peer.connections.get_mut(&connection) else { return };
         proof.proven = true;
         peer.backoff.reset();
-        let (operator, address) = (peer.operator, proof.address.to_string());
+        let (operator, address, dialled_in) = (peer.operator, proof.address.to_string(), proof.dialled_in);
         self.snapshot.send_modify(|snapshot| {
             let link = snapshot.links.entry(operator).or_default();
             link.address.get_or_insert_with(|| address.clone());
@@ -279,7 +282,7 @@ impl Net {
         if !was_connected {
             self.mailbox.report(Event::Connected { operator, address }, peer.allowance.report());
         }
-        self.mailbox.report(Event::Ping { operator, rtt }, peer.allowance.report());
+        self.mailbox.report(Event::Ping { operator, rtt, dialled_in }, peer.allowance.report());
     }
 
     fn unanswered(&mut self, id: PeerId, connection: ConnectionId, failure: &ping::Failure) {

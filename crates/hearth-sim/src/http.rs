@@ -1,5 +1,6 @@
 //! The chain as a beacon node on loopback: the few routes that a validator's node asks, answered as a real one does.
 
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,8 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Json, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures::stream::{self, Stream};
 use hearth_types::{Epoch, ForkName, SingleAttestation, Slot, UnixMillis, ValidatorIndex, ValidatorPubkey};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -109,9 +112,33 @@ fn router(chain: SharedChain) -> Router {
         .route("/eth/v1/validator/duties/attester/{epoch}", post(attester_duties))
         .route("/eth/v1/validator/attestation_data", get(attestation_data))
         .route("/eth/v2/beacon/pool/attestations", post(submit))
+        .route("/eth/v1/events", get(events))
         .fallback(|| async { refuse(StatusCode::NOT_FOUND, "the simulated beacon node has no such route") })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(chain)
+}
+
+/// News of each new head, from now on. Other topics are never news here.
+async fn events(State(chain): State<SharedChain>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let first = chain.lock().head();
+    Sse::new(stream::unfold(first, move |told| {
+        let chain = chain.clone();
+        async move {
+            loop {
+                let (head, wait) = {
+                    let chain = chain.lock();
+                    let next = chain.spec().slot_start(chain.head().next());
+                    (chain.head(), next.millis_since(now()))
+                };
+                if head > told {
+                    let event = Event::default().event("head").data(json!({ "slot": head }).to_string());
+                    return Some((Ok(event), head));
+                }
+                // The chain advances at the same moment: a little later it has.
+                tokio::time::sleep(Duration::from_millis(wait.max(5))).await;
+            }
+        }
+    }))
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {

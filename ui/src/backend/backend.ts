@@ -23,6 +23,8 @@ export interface AppShell {
   info(): Promise<AppInfo>;
   startNode(): Promise<void>;
   quit(): Promise<void>;
+  /** Whether the app, and with it the node, starts when the user signs in; decides it first, unless asked with `null`. */
+  startsAtLogin(wanted: boolean | null): Promise<boolean>;
 }
 
 /** The one way to a node. */

@@ -11,6 +11,7 @@ type AppCommands = {
   app_info: { request: Record<symbol, never>; reply: AppInfo };
   app_start_node: { request: Record<symbol, never>; reply: unknown };
   app_quit: { request: Record<symbol, never>; reply: unknown };
+  app_starts_at_login: { request: { wanted: boolean | null }; reply: boolean };
 };
 
 async function rpc<T>(command: string, request: unknown): Promise<T> {
@@ -21,8 +22,8 @@ async function rpc<T>(command: string, request: unknown): Promise<T> {
   }
 }
 
-function app<C extends keyof AppCommands>(command: C): Promise<AppCommands[C]["reply"]> {
-  return rpc(command, {});
+function app<C extends keyof AppCommands>(command: C, request: AppCommands[C]["request"] = {}): Promise<AppCommands[C]["reply"]> {
+  return rpc(command, request);
 }
 
 /** Through the desktop app, which holds the connection to the node. */
@@ -34,6 +35,7 @@ export class TauriBackend implements Backend {
     startNode: async () => {
       await app("app_start_node");
     },
+    startsAtLogin: (wanted: boolean | null) => app("app_starts_at_login", { wanted }),
     quit: async () => {
       await app("app_quit");
     },

@@ -5,6 +5,7 @@ import type {
   DutyKind,
   DutyStage,
   Flame,
+  Grade,
   Mark,
   Mode,
   Reach,
@@ -192,7 +193,7 @@ export function modeWord(mode: Mode): string {
 }
 
 /** Where the alert's trouble can be looked at. */
-export type Fix = "misses" | "cluster" | "beacons";
+export type Fix = "misses" | "cluster" | "here";
 
 export function fixOf(kind: AlertKind): Fix {
   switch (kind.code) {
@@ -206,8 +207,26 @@ export function fixOf(kind: AlertKind): Fix {
     case "no_beacon_node":
     case "beacon_node_down":
     case "beacon_node_slow":
-      return "beacons";
+    case "clock_off":
+    case "disk_low":
+    case "on_battery":
+      return "here";
     default:
       return unreachable(kind);
+  }
+}
+
+export function gradeWord(grade: Grade): string {
+  switch (grade) {
+    case "good":
+      return t("grade.good");
+    case "amber":
+      return t("grade.amber");
+    case "red":
+      return t("grade.red");
+    case "unknown":
+      return t("grade.unknown");
+    default:
+      return unreachable(grade);
   }
 }

@@ -133,6 +133,60 @@ describe("whoever sits before the window", () => {
       await page.waitForSelector("text=free.json is written");
     }));
 
+  test("finds a beacon node on the computer, uses it, and sees the check turn good", () =>
+    within({ scenario: "new", at: "/setup/beacon" }, async (window) => {
+      const { page } = window;
+      await page.waitForSelector("text=None is set. Choose one below.");
+      await page.click("text=Look on this computer");
+      await page.getByRole("button", { name: "Use http://127.0.0.1:5052" }).click();
+      await page.waitForSelector("text=Saved.");
+      await page.waitForSelector("text=asked first");
+      await page.getByLabel("Address of a beacon node").fill("127.0.0.1:5052");
+      await page.click("button:has-text('Add')");
+      await page.waitForSelector("[role=alert]:has-text('This value cannot be used')");
+      await page.getByLabel("Address of a beacon node").fill("http://nas.local:5052");
+      await page.click("button:has-text('Test')");
+      await page.waitForSelector("text=hoodi · Lighthouse/v8.0.1 · 14 ms");
+      await page.click("button:has-text('Add')");
+      await page.getByRole("button", { name: "Ask http://nas.local:5052 earlier" }).click();
+      await page.waitForSelector("ol li:has-text('nas.local'):has-text('asked first')");
+      await page.getByRole("button", { name: "Remove http://127.0.0.1:5052" }).click();
+      await page.waitForSelector("li:has-text('127.0.0.1:5052'):has-text('spare')", { state: "detached" });
+      await page.getByRole("button", { name: "Next", exact: true }).click();
+      await window.advance(1_000);
+      await page.waitForSelector("text=All is as it should be.");
+    }));
+
+  test("reads what keeps a node from its work, and measures again", () =>
+    within({ scenario: "unfit", at: "/setup/checks" }, async (window) => {
+      const { page } = window;
+      await page.waitForSelector("text=2 things keep a node from its work.");
+      await page.waitForSelector("li:has-text('240 ms ahead'):has-text('Stop')");
+      await page.click("text=Check again");
+      await page.waitForSelector("text=2 things keep a node from its work.");
+    }));
+
+  test("gives the node a name, and is told when it is too long", () =>
+    within({ at: "/settings/node" }, async (window) => {
+      const { page } = window;
+      const name = page.getByLabel("Name", { exact: true });
+      await name.fill("é".repeat(17));
+      await page.waitForSelector("text=2 bytes too long");
+      await name.fill("Sam at the lake");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.waitForSelector("text=In effect when the node is started again");
+    }));
+
+  test("lets the node start with the session, and turns it off again", () =>
+    within({ at: "/setup/running" }, async (window) => {
+      const { page } = window;
+      await page.waitForSelector("text=It is off.");
+      await page.click("button:has-text('Turn on')");
+      await page.waitForSelector("text=It is on.");
+      await page.click("button:has-text('Turn off')");
+      await page.waitForSelector("text=It is off.");
+    }));
+
   test("finds a theme kept when the window opens again", () =>
     within({ at: "/settings/general" }, async (window) => {
       const { page } = window;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::support::{Act, FakeNode, IMPATIENT, ask, connected, nobody, say};
-use hearth_beacon::{BeaconNodes, ConnectError, Difference, NodeUrl, Patience, Progress, connect};
+use hearth_beacon::{BeaconNodes, ConnectError, Difference, NodeUrl, Patience, Progress, connect, look_at};
 use hearth_duties::{ChainFailure, ChainQuery, ChainReply};
 use hearth_types::{
     AttestationData, Checkpoint, CommitteeIndex, Epoch, ForkName, Root, SignatureBytes, SingleAttestation,
-    Slot, ValidatorIndex,
+    Slot, UnixMillis, ValidatorIndex,
 };
 use serde_json::{Value, json};
 
@@ -59,6 +59,39 @@ fn refusal(failures: &[(u64, &str)]) -> Act {
     let failures: Vec<Value> =
         failures.iter().map(|(index, message)| json!({ "index": index, "message": message })).collect();
     say(400, &json!({ "code": 400, "message": "some failed", "failures": failures }))
+}
+
+#[tokio::test]
+async fn the_news_of_heads_show_how_late_a_node_hears_of_blocks() {
+    let node = FakeNode::healthy().await;
+    let (nodes, spec) = connected(&[node.url()], Patience::default()).await;
+    let news = |slot: u64| format!("event: head\r\ndata: {{\"slot\":\"{slot}\",\"block\":\"0x00\"}}\r\n\r\n");
+    assert_eq!(now().millis_since(spec.slot_start(Slot::new(34))), 700);
+    let stream = [news(34), news(33), news(34), news(34)].concat();
+    node.script("/eth/v1/events", [Act::Say(200, stream)]);
+    let mut status = nodes.status();
+    let seen = async { status.wait_for(|all| all[0].head_delay_ms.is_some()).await.unwrap()[0].head_delay_ms };
+    let delay = tokio::select! {
+        delay = seen => delay,
+        () = nodes.keep_watching_heads(now) => unreachable!(),
+    };
+    assert_eq!(delay, Some(700));
+    nodes.check().await;
+    assert_eq!(status.borrow()[0].head_delay_ms, Some(700), "a look at the node forgets it");
+}
+
+/// A moment in slot 34 of the chain in `tests/vectors`.
+fn now() -> UnixMillis {
+    UnixMillis::new(1_700_000_204_700)
+}
+
+#[tokio::test]
+async fn who_answers_at_an_address_is_looked_at_and_who_does_not_is_told() {
+    let node = FakeNode::healthy().await;
+    let urls = vec![node.url(), nobody().await];
+    let [found, silent] = look_at(urls, Patience::default()).await.try_into().unwrap();
+    assert!(found.version.is_some() && found.network.is_some() && found.syncing.is_some(), "{found:?}");
+    assert_eq!((silent.network, silent.error.is_some()), (None, true));
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
-//! Commands that ask the running node: `hearth status`, `duties`, `alerts`, `slashing`, `stop`.
+//! Commands that ask the running node: `hearth status`, `duties`, `alerts`, `checks`, `beacons`, `slashing`, `stop`.
 
 mod alerts;
+mod beacons;
+mod checks;
 mod duties;
 mod slashing;
 mod status;
@@ -17,6 +19,8 @@ use hearth_api::{Client, Role, UiError};
 use crate::say;
 
 pub(crate) use alerts::{Arguments as AlertsArguments, run as alerts};
+pub(crate) use beacons::{Arguments as BeaconsArguments, run as beacons};
+pub(crate) use checks::{Arguments as ChecksArguments, run as checks};
 pub(crate) use duties::{Arguments as DutiesArguments, run as duties};
 pub(crate) use slashing::{Command as SlashingCommand, run as slashing};
 pub(crate) use status::{Arguments as StatusArguments, run as status};

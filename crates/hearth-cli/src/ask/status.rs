@@ -78,6 +78,7 @@ fn headline(view: &NodeView) -> String {
         Flame::Low => "Lit, low",
         Flame::NeedsYou => "Lit, needs you",
         Flame::Working => "Working",
+        Flame::Ash if view.clusters.is_empty() => return view.health.sentence.clone(),
         Flame::Ash => "Not known yet",
         Flame::Dark => "Dark",
     };
@@ -174,15 +175,19 @@ fn seat_line(seat: &SeatView, now_ms: u64) -> String {
     format!("  {:>3}  {state}  {:<24}  {}", seat.number, seat.called(), facts.join(" · ")).trim_end().to_owned()
 }
 
-fn beacon_line(beacon: &BeaconView) -> String {
-    let state = match beacon.state {
+pub(super) const fn beacon_state(state: BeaconState) -> &'static str {
+    match state {
         BeaconState::Unknown => "not asked yet",
         BeaconState::Ready => "ready",
         BeaconState::NoExecution => "no execution client",
         BeaconState::Syncing => "syncing",
         BeaconState::OtherNetwork => "on another network",
         BeaconState::Silent => "does not answer",
-    };
+    }
+}
+
+fn beacon_line(beacon: &BeaconView) -> String {
+    let state = beacon_state(beacon.state);
     let latency = beacon.latency_ms.map(|ms| format!(", {ms} ms")).unwrap_or_default();
     let version = beacon.version.as_deref().map(|version| format!(" · {version}")).unwrap_or_default();
     let usable = beacon.state.usable() == Some(true);
@@ -214,7 +219,7 @@ mod tests {
     fn view() -> NodeView {
         let seat = |number, me, state| {
             json!({"number": number, "nickname": if me { Some("Maya") } else { None }, "me": me, "state": state,
-                   "path": if state == "dark" { "none" } else { "direct" }, "rtt_ms": if me { None } else { Some(12) },
+                   "path": if state == "dark" { "none" } else { "direct" }, "dialled_in": false, "rtt_ms": if me { None } else { Some(12) },
                    "last_seen_ms": 1000, "client": "hearth", "version": "0.1.0", "clock_offset_ms": -240})
         };
         let view: NodeView = serde_json::from_value(json!({
@@ -222,14 +227,14 @@ mod tests {
             "node": {"version": "0.1.0", "mode": "foreground", "state": {"kind": "running"}, "started_ms": 1000},
             "network": {"name": "hoodi", "test": true, "genesis_ms": 0, "slot_ms": 12000, "slots_per_epoch": 32},
             "beacons": [{"url": "http://127.0.0.1:5052", "version": "Lodestar/v1", "state": "silent", "head_slot": null,
-                         "latency_ms": null, "last_error": "no answer"}],
+                         "latency_ms": null, "head_delay_ms": null, "last_error": "no answer"}],
             "clusters": [{"id": format!("0x{}", "11".repeat(32)), "name": "four", "stage": "active", "needed": 3,
                 "seats": [seat(1, true, "here"), seat(2, false, "here"), seat(3, false, "here"), seat(4, false, "dark")],
                 "validators": 1, "next_duty": {"slot": "66", "kind": "attester", "due_ms": 197_000},
                 "strip": [{"slot": "64", "kind": "attester", "mark": "sent"}, {"slot": "65", "kind": "attester", "mark": "missed"}],
                 "effectiveness": {"day": 995, "week": null, "month": null},
                 "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}}],
-            "alerts": [], "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}
+            "checks": [], "alerts": [], "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}
         }))
         .unwrap();
         // As a node publishes it.

@@ -72,9 +72,15 @@ pub(super) fn away(cluster: &mut ClusterView, operator: OperatorIndex) {
     }
 }
 
-pub(super) fn ping(cluster: &mut ClusterView, operator: OperatorIndex, rtt: Duration, now: UnixMillis) {
+pub(super) fn ping(
+    cluster: &mut ClusterView,
+    operator: OperatorIndex,
+    (rtt, dialled_in): (Duration, bool),
+    now: UnixMillis,
+) {
     if let Some(seat) = seat(cluster, operator) {
         seat.state = if rtt > SLOW { SeatState::Slow } else { SeatState::Here };
+        seat.dialled_in |= dialled_in;
         seat.rtt_ms = u32::try_from(rtt.as_millis()).ok();
         seat.last_seen_ms = Some(now.get());
     }
@@ -160,7 +166,7 @@ mod tests {
         assert_eq!(states(&cluster), [Here, Unknown, Unknown, Unknown]);
         connected(&mut cluster, operator(1), "/ip4/10.0.0.2/tcp/3610", at(10));
         away(&mut cluster, operator(2));
-        ping(&mut cluster, operator(1), Duration::from_millis(236), at(20));
+        ping(&mut cluster, operator(1), (Duration::from_millis(236), false), at(20));
         assert_eq!(states(&cluster), [Here, Slow, Dark, Unknown]);
         look_for_the_silent(&mut cluster, START, at(FIRST_SEARCH_MS));
         assert_eq!(states(&cluster), [Here, Slow, Dark, Unknown]);
@@ -174,9 +180,20 @@ mod tests {
     fn nothing_that_a_peer_does_changes_our_own_seat() {
         let (mut cluster, before) = (cluster(), cluster());
         away(&mut cluster, operator(0));
-        ping(&mut cluster, operator(0), Duration::from_secs(9), at(1));
+        ping(&mut cluster, operator(0), (Duration::from_secs(9), true), at(1));
         away(&mut cluster, operator(200));
         assert_eq!(cluster, before);
+    }
+
+    #[test]
+    fn who_could_dial_in_once_can_dial_in() {
+        let (mut cluster, rtt) = (cluster(), Duration::from_millis(9));
+        for (came_in, known) in [(false, false), (true, true), (false, true)] {
+            ping(&mut cluster, operator(1), (rtt, came_in), at(1));
+            assert_eq!(cluster.seats[1].dialled_in, known);
+        }
+        away(&mut cluster, operator(1));
+        assert!(cluster.seats[1].dialled_in);
     }
 
     #[test]

@@ -3,19 +3,22 @@
 use std::sync::{Arc, OnceLock};
 
 use hearth_api::{
-    AlertEngine, AlertsReply, AlertsRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest,
-    DutyRecord, DutyUnderWay, ErrorCode, Handler, HistoryReply, HistoryRequest, Mark, NodeView, Publisher,
-    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
-    SlashingRequest, StatusRequest, StopReply, StopRequest, UiError, without_this_node,
+    AlertEngine, AlertsReply, AlertsRequest, ChangeSettingsRequest, ChecksReply, ChecksRequest, ClusterReply,
+    ClusterRequest, DutiesReply, DutiesRequest, DutyRecord, DutyUnderWay, ErrorCode, FindBeaconsReply,
+    FindBeaconsRequest, Handler, HistoryReply, HistoryRequest, Mark, NodeView, Publisher, SettingsReply,
+    SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest,
+    SlashingReply, SlashingRequest, StatusRequest, StopReply, StopRequest, UiError, without_this_node,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::chronicle::Chronicle;
+use crate::checks::{CheckDesk, find_beacons};
 use crate::clock;
 use crate::driver::LAST_DUTY;
 use crate::history::History;
 use crate::record::RecordDesk;
+use crate::settings::SettingsDesk;
 
 /// What only the task that holds the view can answer.
 pub(super) enum Question {
@@ -62,6 +65,8 @@ pub(super) struct Desk {
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) history: Option<History>,
     pub(super) record: Arc<OnceLock<RecordDesk>>,
+    pub(super) checks: CheckDesk,
+    pub(super) settings: SettingsDesk,
     pub(super) stop_node: CancellationToken,
 }
 
@@ -112,6 +117,23 @@ impl Handler for Desk {
 
     async fn alerts(&self, request: AlertsRequest) -> Result<AlertsReply, UiError> {
         self.ask(|reply| Question::Alerts(request, reply)).await
+    }
+
+    async fn checks(&self, _: ChecksRequest) -> Result<ChecksReply, UiError> {
+        let machine = self.checks.measure().await?;
+        Ok(ChecksReply { checks: hearth_api::checks(&self.publisher.current(), &machine) })
+    }
+
+    async fn find_beacons(&self, request: FindBeaconsRequest) -> Result<FindBeaconsReply, UiError> {
+        find_beacons(request).await
+    }
+
+    async fn settings(&self, _: SettingsRequest) -> Result<SettingsReply, UiError> {
+        self.settings.show().await
+    }
+
+    async fn change_settings(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
+        self.settings.change(request).await
     }
 
     async fn slashing(&self, _: SlashingRequest) -> Result<SlashingReply, UiError> {

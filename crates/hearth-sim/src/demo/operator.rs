@@ -48,6 +48,8 @@ impl Operator {
                 .map(str::to_owned)
                 .collect();
             arguments.push(folder.display().to_string());
+            // Everything that the demo needs is on this computer.
+            arguments.extend(["--time-servers", "off"].map(str::to_owned));
             arguments.extend(["--p2p-tcp-address".to_owned(), format!("127.0.0.1:{port}")]);
             for (peer, at) in (1..).zip(&ports).filter(|(peer, _)| *peer != number) {
                 arguments.extend(["--peer".to_owned(), format!("{peer}=127.0.0.1:{at}")]);

@@ -9,6 +9,8 @@ import {
   type HistoryReply,
   type HistoryRequest,
   type NodeView,
+  type ChangeSettingsRequest,
+  type SettingsReply,
   type StopRequest,
   type StopReply,
 } from "$api";
@@ -20,8 +22,9 @@ import { ownError } from "../errors";
 import { difference } from "./difference";
 import { history } from "./history";
 import { ACTS, type Act } from "./scenarios";
+import { find } from "./checks";
 import { FakeRecord } from "./slashing";
-import { facts, type FakeCluster, type World } from "./world";
+import { beacon, facts, type FakeCluster, type World } from "./world";
 
 type Handlers = { [C in CommandName]: (request: RequestOf<C>) => ReplyTo<C> };
 
@@ -31,6 +34,7 @@ export class FakeBackend implements Backend {
   #hear: ((news: News) => void) | null = null;
   #sent: NodeView | null = null;
   #kept: FakeRecord | null = null;
+  #atLogin = false;
 
   constructor(
     readonly world: World,
@@ -43,6 +47,10 @@ export class FakeBackend implements Backend {
         return Promise.resolve();
       },
       quit: () => Promise.resolve(),
+      startsAtLogin: (wanted) => {
+        this.#atLogin = wanted ?? this.#atLogin;
+        return Promise.resolve(this.#atLogin);
+      },
     };
   }
 
@@ -52,6 +60,10 @@ export class FakeBackend implements Backend {
     history: (request) => this.#history(request),
     cluster: (request) => this.#cluster(request),
     alerts: (request) => this.#alerts(request),
+    checks: () => ({ checks: this.world.view(this.clock.now()).checks }),
+    find_beacons: ({ urls }) => find(urls, this.world.beaconHere),
+    settings: () => this.#settings(),
+    change_settings: (request) => this.#change(request),
     slashing: () => this.#record().show(),
     slashing_export: (request) => this.#record().write(request),
     slashing_import: (request) => this.#record().add(request),
@@ -121,6 +133,29 @@ export class FakeBackend implements Backend {
     this.#sent = now;
   }
 
+  #settings(): SettingsReply {
+    const { settings } = this.world;
+    return { settings, file: "/home/sam/.local/share/hearth/settings.toml", restart_needed: this.world.restartNeeded };
+  }
+
+  #change({ beacon_nodes, nickname, time_servers }: ChangeSettingsRequest): SettingsReply {
+    const wrong = beacon_nodes?.find((url) => !/^https?:\/\/[^/]/.test(url));
+    if (wrong !== undefined) throw new Failure(refused);
+    const { world } = this;
+    const before = world.settings;
+    world.settings = {
+      ...before,
+      beacon_nodes: beacon_nodes ?? before.beacon_nodes,
+      nickname: nickname ?? before.nickname,
+      time_servers: time_servers ?? before.time_servers,
+    };
+    // Without a cluster there is nothing that a change could disturb.
+    world.restartNeeded = world.clusters.length > 0;
+    if (!world.restartNeeded) world.beacons = world.settings.beacon_nodes.map((url) => beacon(url, "Lighthouse/v8.0.1", 14));
+    this.#publish();
+    return this.#settings();
+  }
+
   #record(): FakeRecord {
     this.#kept ??= new FakeRecord(
       this.world.clusters.flatMap(({ validators }) => validators),
@@ -181,6 +216,14 @@ export class FakeBackend implements Backend {
     };
   }
 }
+
+const refused = {
+  code: "value_refused" as const,
+  message: "This value cannot be used.",
+  stake: "Nothing changed; the node goes on as before.",
+  remedy: "Give an address such as http://127.0.0.1:5052.",
+  details: null,
+};
 
 const failure = {
   code: "internal" as const,

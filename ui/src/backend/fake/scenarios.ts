@@ -61,6 +61,19 @@ export const SCENARIOS = {
   empty: (world: World) => {
     world.clusters = [];
   },
+  new: (world: World) => {
+    world.clusters = [];
+    world.network = null;
+    world.beacons = [];
+    world.settings = { ...world.settings, beacon_nodes: [], nickname: "" };
+  },
+  unfit: (world: World) => {
+    world.clusters = [];
+    world.beacons = [];
+    world.beaconHere = false;
+    world.settings = { ...world.settings, beacon_nodes: [] };
+    world.computer = { clockMs: -240, sleepMinutes: 20, batteryMinutes: 14 };
+  },
   queued: (world: World) => {
     for (const cluster of world.clusters) cluster.stage = "queued";
   },

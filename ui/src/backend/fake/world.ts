@@ -6,11 +6,13 @@ import type {
   DutyMark,
   DutyRecord,
   NetworkView,
+  NodeSettings,
   NodeState,
   NodeView,
   SeatView,
 } from "$api";
 
+import { checks, FINE } from "./checks";
 import { START_MS } from "./clocks";
 import { DutyBook } from "./duties";
 import { total } from "./history";
@@ -45,6 +47,16 @@ export class World {
   network: NetworkView | null = HOODI;
   beacons: BeaconView[] = [beacon("http://127.0.0.1:5052", "Lighthouse/v8.0.1", 38)];
   clusters: FakeCluster[] = [friends()];
+  /** Whether a beacon node runs on this computer. */
+  beaconHere = true;
+  computer = FINE;
+  settings: NodeSettings = {
+    beacon_nodes: ["http://127.0.0.1:5052"],
+    nickname: "Sam",
+    time_servers: ["pool.ntp.org", "time.cloudflare.com", "time.google.com"],
+    listen: ["0.0.0.0:3610"],
+  };
+  restartNeeded = false;
   alerts: Alert[] = [];
   past: Alert[] = [];
   connected = true;
@@ -70,6 +82,7 @@ export class World {
         head_slot: one.state === "ready" && this.network !== null ? slotAt(this.network, nowMs) : one.head_slot,
       })),
       clusters,
+      checks: checks(this.beacons, this.computer, this.clusters.length === 0 ? [] : ["Maya", "Tomás"]),
       alerts: this.alerts,
       health: { ...health, sentence },
     };
@@ -131,7 +144,7 @@ function mark(duty: DutyRecord): DutyMark {
 }
 
 export function beacon(url: string, version: string, latency_ms: number): BeaconView {
-  return { url, version, state: "ready", head_slot: null, latency_ms, last_error: null };
+  return { url, version, state: "ready", head_slot: null, latency_ms, head_delay_ms: 640, last_error: null };
 }
 
 export function seat(number: number, nickname: string | null, more: Partial<SeatView> = {}): SeatView {
@@ -141,6 +154,7 @@ export function seat(number: number, nickname: string | null, more: Partial<Seat
     me: false,
     state: "here",
     path: "direct",
+    dialled_in: false,
     rtt_ms: 40,
     last_seen_ms: START_MS,
     client: "hearth",

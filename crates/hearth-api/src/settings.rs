@@ -1,0 +1,49 @@
+//! What the owner decides about the node, as far as a window changes it. The rest is in `settings.toml` only.
+
+use serde::{Deserialize, Serialize};
+
+/// Asks for the settings.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct SettingsRequest {}
+
+/// Changes some of them; what is not given stays as it is.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangeSettingsRequest {
+    /// Beacon nodes, in order of preference. An address as [`NodeSettings`] shows it stands for the one that it was made from,
+    /// with what is secret in it.
+    pub beacon_nodes: Option<Vec<String>>,
+    /// What other operators see as our name.
+    pub nickname: Option<String>,
+    /// Time servers that the clock is compared with; none: it is not.
+    pub time_servers: Option<Vec<String>>,
+}
+
+/// The settings of a node.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct NodeSettings {
+    /// Beacon nodes, in order of preference, without what is secret in their addresses.
+    pub beacon_nodes: Vec<String>,
+    /// What other operators see as our name.
+    pub nickname: String,
+    /// Time servers that the clock is compared with.
+    pub time_servers: Vec<String>,
+    /// Addresses on which it listens for other operators.
+    pub listen: Vec<String>,
+}
+
+/// The settings, and whether they are in effect.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct SettingsReply {
+    /// As the file has them.
+    pub settings: NodeSettings,
+    /// The file.
+    pub file: String,
+    /// Whether the node has to be started again before they are in effect. Also where its command line says something else.
+    pub restart_needed: bool,
+}

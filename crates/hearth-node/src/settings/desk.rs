@@ -1,0 +1,273 @@
+//! Settings over the local socket: shown without secrets, changed in their file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hearth_api::{ChangeSettingsRequest, ErrorCode, NodeSettings, SettingsReply, UiError};
+use hearth_beacon::NodeUrl;
+use tokio::sync::Notify;
+use toml_edit::{Array, DocumentMut, Item, value};
+
+use super::{FILE_NAME, Settings};
+use crate::checks::wanted;
+
+/// Longest nickname, in bytes. Source: Charon's limit.
+const NICKNAME_BYTES: usize = 32;
+/// Beacon nodes and time servers, at most.
+const MOST: usize = 16;
+
+/// Shows and changes the settings of a node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct SettingsDesk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    in_effect: Mutex<Settings>,
+    changed: Notify,
+}
+
+impl SettingsDesk {
+    /// `in_effect`: what the node was started with, from the file and from its command line.
+    pub(crate) fn new(folder: &Path, in_effect: Settings) -> Self {
+        let in_effect = Mutex::new(in_effect);
+        Self(Arc::new(Inner { folder: folder.to_owned(), in_effect, changed: Notify::new() }))
+    }
+
+    /// What the node works with.
+    pub(crate) fn in_effect(&self) -> Settings {
+        self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn time_servers(&self) -> Vec<String> {
+        self.in_effect().time_servers
+    }
+
+    /// Waits for the next change after this call.
+    pub(crate) fn changed(&self) -> impl Future<Output = ()> + '_ {
+        let mut notified = Box::pin(self.0.changed.notified());
+        notified.as_mut().enable();
+        notified
+    }
+
+    pub(crate) async fn show(&self) -> Result<SettingsReply, UiError> {
+        let folder = self.0.folder.clone();
+        let settings = off_the_loop(move || read(&folder)).await?;
+        Ok(self.reply(&settings))
+    }
+
+    /// Changes the file. A node without a cluster takes it at once; one with a cluster when it is started again.
+    pub(crate) async fn change(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
+        let folder = self.0.folder.clone();
+        let settings = off_the_loop(move || change(&folder, &request)).await?;
+        let waits = self.in_effect().wait_for_cluster;
+        if waits && !self.0.folder.join("cluster-lock.json").exists() {
+            let mode = self.in_effect().mode;
+            let taken = Settings { wait_for_cluster: true, mode, ..settings.clone() };
+            *self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+            self.0.changed.notify_waiters();
+        }
+        Ok(self.reply(&settings))
+    }
+
+    fn reply(&self, settings: &Settings) -> SettingsReply {
+        let shown = shown(settings);
+        SettingsReply {
+            restart_needed: shown != self::shown(&self.in_effect()),
+            settings: shown,
+            file: self.0.folder.join(FILE_NAME).display().to_string(),
+        }
+    }
+}
+
+async fn off_the_loop<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, UiError> + Send + 'static,
+) -> Result<T, UiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(UiError::because(ErrorCode::Internal, error)))
+}
+
+fn shown(settings: &Settings) -> NodeSettings {
+    let Settings { beacon_nodes, nickname, time_servers, listen, .. } = settings;
+    NodeSettings {
+        beacon_nodes: beacon_nodes.iter().map(|url| without_secret(url)).collect(),
+        nickname: nickname.clone(),
+        time_servers: time_servers.clone(),
+        listen: listen.clone(),
+    }
+}
+
+fn without_secret(url: &str) -> String {
+    url.parse::<NodeUrl>().map_or_else(|_| "(not an address)".into(), |url| url.to_string())
+}
+
+fn read(folder: &Path) -> Result<Settings, UiError> {
+    Settings::load(folder).map_err(|error| UiError::because(ErrorCode::Unreadable, error))
+}
+
+fn change(folder: &Path, request: &ChangeSettingsRequest) -> Result<Settings, UiError> {
+    let before = read(folder)?;
+    let path = folder.join(FILE_NAME);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(UiError::because(ErrorCode::Unreadable, error)),
+    };
+    let text = changed_text(&text, &before, request)?;
+    let settings = toml::from_str(&text).map_err(|error| UiError::because(ErrorCode::Internal, error))?;
+    write(folder, &path, &text).map_err(|error| UiError::because(ErrorCode::Unwritable, error))?;
+    Ok(settings)
+}
+
+/// The file with other values. What else stands in it, comments among it, stays.
+fn changed_text(text: &str, before: &Settings, request: &ChangeSettingsRequest) -> Result<String, UiError> {
+    let refused = |remedy: &str| Err(UiError::value_refused(remedy));
+    let mut file: DocumentMut = text.parse().map_err(|error| UiError::because(ErrorCode::Unreadable, error))?;
+    if let Some(urls) = &request.beacon_nodes {
+        let whole = |url: &String| {
+            let known = before.beacon_nodes.iter().find(|known| without_secret(known) == *url);
+            known.unwrap_or(url).trim().to_owned()
+        };
+        let urls: Vec<String> = urls.iter().map(whole).collect();
+        if urls.len() > MOST {
+            return refused("Name 16 beacon nodes at most.");
+        }
+        if urls.iter().any(|url| url.contains('…')) {
+            return refused(
+                "Give the address whole: … stands for what is kept secret of an address that is set.",
+            );
+        }
+        if let Some(error) = urls.iter().find_map(|url| url.parse::<NodeUrl>().err()) {
+            return refused(wanted(error));
+        }
+        put(&mut file, "beacon-nodes", value(Array::from_iter(urls)));
+    }
+    if let Some(nickname) = &request.nickname {
+        let nickname = hearth_api::plain(nickname.trim(), usize::MAX);
+        if nickname.len() > NICKNAME_BYTES {
+            return refused(
+                "Choose a name of at most 32 bytes. A plain letter is one byte, an accented one two, an emoji four.",
+            );
+        }
+        put(&mut file, "nickname", value(nickname));
+    }
+    if let Some(servers) = &request.time_servers {
+        let servers: Vec<&str> = servers.iter().map(|server| server.trim()).collect();
+        let is_one = |server: &&str| {
+            !server.is_empty()
+                && server.len() <= 260
+                && server.chars().all(|c| c.is_ascii_graphic() && c != '/')
+        };
+        if servers.len() > MOST || !servers.iter().all(is_one) {
+            return refused("Name at most 16 hosts, such as pool.ntp.org, without http:// and without spaces.");
+        }
+        put(&mut file, "time-servers", value(Array::from_iter(servers)));
+    }
+    Ok(file.to_string())
+}
+
+/// Keeps the comments of a key that is there.
+fn put(file: &mut DocumentMut, key: &str, value: Item) {
+    match file.get_mut(key) {
+        Some(item) => *item = value,
+        None => drop(file.insert(key, value)),
+    }
+}
+
+/// All or nothing, for the owner alone: addresses may hold passwords.
+fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    std::io::Write::write_all(&mut draft, text.as_bytes())?;
+    draft.as_file().sync_all()?;
+    draft.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "http://user:hunter2@beacon.example:9000";
+    const SHOWN: &str = "http://…@beacon.example:9000";
+
+    fn request(beacon_nodes: &[&str]) -> ChangeSettingsRequest {
+        let beacon_nodes = Some(beacon_nodes.iter().map(|url| (*url).to_owned()).collect());
+        ChangeSettingsRequest { beacon_nodes, ..ChangeSettingsRequest::default() }
+    }
+
+    #[tokio::test]
+    async fn an_address_keeps_its_secret_and_the_file_what_nobody_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "# ours\nbeacon-nodes = ['{SECRET}'] # paid until May\nnickname = 'Maya'\n\n[peers]\n2 = ['h:1']\n"
+        );
+        std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
+        let started_with = Settings::load(folder.path()).unwrap();
+        let desk = SettingsDesk::new(folder.path(), started_with.clone());
+        let reply = desk.show().await.unwrap();
+        assert_eq!((reply.settings.beacon_nodes, reply.restart_needed), (vec![SHOWN.to_owned()], false));
+
+        let reply = desk.change(request(&["http://127.0.0.1:5052", SHOWN])).await.unwrap();
+        assert_eq!(reply.settings.beacon_nodes, ["http://127.0.0.1:5052", SHOWN]);
+        assert!(reply.restart_needed, "a node in a cluster goes on with what it has");
+        assert_eq!(desk.in_effect(), started_with);
+        let kept = std::fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
+        assert!(kept.contains(SECRET) && kept.contains("# ours") && kept.contains("2 = ['h:1']"), "{kept}");
+        assert_eq!(Settings::load(folder.path()).unwrap().nickname, "Maya");
+    }
+
+    #[tokio::test]
+    async fn a_node_without_a_cluster_takes_a_change_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let started_with = Settings { wait_for_cluster: true, ..Settings::default() };
+        let desk = SettingsDesk::new(folder.path(), started_with);
+        let changed = desk.changed();
+        let nickname = Some(" Maya ".to_owned());
+        let time_servers = Some(Vec::new());
+        let change = ChangeSettingsRequest { nickname, time_servers, ..ChangeSettingsRequest::default() };
+        let reply = desk.change(change).await.unwrap();
+        assert_eq!((reply.settings.nickname.as_str(), reply.restart_needed), ("Maya", false));
+        changed.await;
+        assert_eq!(desk.in_effect().time_servers, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = |nickname: &str| ChangeSettingsRequest {
+            nickname: Some(nickname.into()),
+            ..ChangeSettingsRequest::default()
+        };
+        let timed = |server: &str| ChangeSettingsRequest {
+            time_servers: Some(vec![server.into()]),
+            ..ChangeSettingsRequest::default()
+        };
+        for wrong in [
+            request(&["127.0.0.1:5052"]),
+            request(&["ftp://user:hunter2@host"]),
+            request(&["http://host"; 17]),
+            request(&["http://…@gone.example"]),
+            named(&"é".repeat(17)),
+            timed(""),
+            timed("http://pool.ntp.org"),
+            timed("a b"),
+        ] {
+            let refused = change(folder.path(), &wrong).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::ValueRefused, "{wrong:?}");
+            assert!(!format!("{refused:?}").contains("hunter2"));
+        }
+        assert!(!folder.path().join(FILE_NAME).exists());
+        std::fs::write(folder.path().join(FILE_NAME), "}{").unwrap();
+        assert_eq!(change(folder.path(), &request(&[])).unwrap_err().code, ErrorCode::Unreadable);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        change(folder.path(), &request(&[SECRET])).unwrap();
+        let mode = std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,111 @@
+//! A new owner's first minutes: a node that has no cluster yet is asked, finds its beacon node and is set up.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hearth_api::{
+    BeaconState, ChangeSettingsRequest, ChecksRequest, Client, ErrorCode, FindBeaconsRequest, Grade, NodeState,
+    NodeView, Role, SettingsRequest, StatusRequest, StopRequest,
+};
+use hearth_sim::chain::Chain;
+use hearth_sim::http::{Server, SharedChain};
+use hearth_tests::{Running, hearth, run, said};
+use hearth_types::{ChainSpec, Epoch, ForkName, ForkSchedule, ForkVersion, Root, ScheduledFork, UnixMillis};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node on a folder without a cluster, and a window on it.
+async fn new_node(folder: &Path) -> (Running, Client) {
+    let mut command = Command::new(hearth());
+    command.args(["run", "--wait-for-cluster", "--time-servers", "off", "--data-dir"]).arg(folder);
+    let mut node = Running::start(command, &folder.join("node.log"));
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Client::connect(folder, Role::Window).await {
+            Ok(window) => return (node, window),
+            Err(error) => assert!(node.is_running() && Instant::now() < deadline, "{error}: {}", node.log()),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Looks until the node shows what is waited for.
+async fn shown(window: &mut Client, what: &str, wanted: impl Fn(&NodeView) -> bool) -> NodeView {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let view = window.status(StatusRequest {}).await.expect("the node answers");
+        if wanted(&view) {
+            return view;
+        }
+        assert!(Instant::now() < deadline, "{what} is never shown: {view:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn chain() -> Chain {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    // A beacon node tells its genesis in seconds.
+    let genesis = UnixMillis::new(now.as_secs() * 1_000);
+    // Every fork from the start, as the demo has them.
+    let fork = |name: ForkName| ScheduledFork {
+        name,
+        version: ForkVersion::new([u8::try_from(name.number()).expect("few forks"), 0, 0, 0x42]),
+        epoch: Epoch::new(0),
+    };
+    let forks = ForkName::ALL.map(fork).to_vec();
+    let schedule = ForkSchedule::new(forks, Epoch::FAR_FUTURE).expect("in order");
+    let spec = ChainSpec::new(genesis, Root::new([7; 32]), 200, 8, schedule).expect("a chain");
+    Chain::new(spec, Vec::new())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_a_cluster_finds_its_beacon_node_and_keeps_what_its_owner_decides() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let beacon = Server::start(SharedChain::new(chain())).await.expect("a port is free");
+    let (mut node, mut window) = new_node(folder.path()).await;
+
+    let view = shown(&mut window, "a list of checks", |view| !view.checks.is_empty()).await;
+    assert_eq!((view.node.state, view.clusters.len()), (NodeState::Running, 0));
+    assert_eq!(view.health.sentence, "No cluster yet.");
+    let checks = window.checks(ChecksRequest {}).await.expect("it measures").checks;
+    let grade = |title: &str| checks.iter().find(|check| check.title == title).map(|check| check.grade);
+    assert_eq!(grade("Beacon node"), Some(Grade::Red), "none is set: {checks:#?}");
+    assert_eq!(grade("Disk").filter(|grade| *grade == Grade::Unknown), None, "{checks:#?}");
+
+    let named = FindBeaconsRequest { urls: vec![beacon.url()] };
+    let found = window.find_beacons(named).await.expect("it looks").found;
+    assert_eq!(found.first().map(|found| found.state), Some(BeaconState::Ready), "{found:?}");
+
+    let wrong = ChangeSettingsRequest {
+        beacon_nodes: Some(vec!["127.0.0.1:5052".into()]),
+        ..ChangeSettingsRequest::default()
+    };
+    assert_eq!(window.change_settings(wrong).await.expect_err("no address").code, ErrorCode::ValueRefused);
+    let choice = ChangeSettingsRequest {
+        beacon_nodes: Some(vec![beacon.url()]),
+        nickname: Some("Maya".into()),
+        ..ChangeSettingsRequest::default()
+    };
+    assert!(!window.change_settings(choice).await.expect("it is taken").restart_needed);
+    let ready = |view: &NodeView| view.beacons.iter().any(|beacon| beacon.state == BeaconState::Ready);
+    let view = shown(&mut window, "a beacon node that is ready", ready).await;
+    assert!(view.network.is_some_and(|network| network.test && network.slot_ms == 200));
+    let late = |view: &NodeView| view.beacons.iter().any(|beacon| beacon.head_delay_ms.is_some());
+    shown(&mut window, "how late the beacon node hears of blocks", late).await;
+
+    assert!(window.stop(StopRequest { confirmed: true }).await.expect("it stops").stopping);
+    assert!(node.wait(), "{}", node.log());
+    let (_again, mut window) = new_node(folder.path()).await;
+    let kept = window.settings(SettingsRequest {}).await.expect("it answers").settings;
+    assert_eq!((kept.nickname.as_str(), kept.beacon_nodes), ("Maya", vec![beacon.url()]));
+}
+
+#[test]
+fn whoever_names_a_wrong_folder_on_the_command_line_is_told_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data_dir = folder.path().display().to_string();
+    let refused = run(&["run", "--data-dir", &data_dir, "--beacon-node", "http://127.0.0.1:1"]);
+    assert!(!refused.status.success(), "{}", said(&refused));
+    assert!(said(&refused).contains(&data_dir), "{}", said(&refused));
+}

@@ -1,0 +1,41 @@
+import type { ChangeSettingsRequest, SettingsReply, UiError } from "$api";
+
+import type { Backend } from "../backend/backend";
+import { asUiError } from "../backend/errors";
+
+const UNCHANGED: ChangeSettingsRequest = { beacon_nodes: null, nickname: null, time_servers: null };
+
+/** The node's settings as a screen shows and changes them. */
+export class SettingsModel {
+  reply = $state.raw<SettingsReply | null>(null);
+  error = $state.raw<UiError | null>(null);
+  busy = $state(false);
+  /** Whether the last change was taken. */
+  saved = $state(false);
+
+  constructor(readonly backend: Backend) {}
+
+  load(): Promise<boolean> {
+    return this.#run(() => this.backend.call("settings", {}), false);
+  }
+
+  change(change: Partial<ChangeSettingsRequest>): Promise<boolean> {
+    return this.#run(() => this.backend.call("change_settings", { ...UNCHANGED, ...change }), true);
+  }
+
+  async #run(work: () => Promise<SettingsReply>, changes: boolean): Promise<boolean> {
+    this.busy = true;
+    this.saved = false;
+    this.error = null;
+    try {
+      this.reply = await work();
+      this.saved = changes;
+      return true;
+    } catch (thrown) {
+      this.error = asUiError(thrown);
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+}
