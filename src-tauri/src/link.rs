@@ -1,11 +1,12 @@
 //! The connection over which the node's view comes, made again for ever.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_api::{Client, ErrorCode, HEARTBEAT_MS, NodeView, Role, Subscription, UiError, ViewEvent};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 /// Between two attempts: well within the two seconds in which a node that is back has to be seen.
@@ -43,13 +44,15 @@ pub(crate) struct Link {
 pub(crate) struct Source {
     folder: PathBuf,
     again: mpsc::Receiver<()>,
+    seen: watch::Sender<Option<Arc<NodeView>>>,
 }
 
 impl Link {
-    /// A connection to the node of a data folder, which [`show`] makes.
-    pub(crate) fn to(folder: PathBuf) -> (Self, Source) {
+    /// A connection to the node of a data folder, which [`show`] makes, and the latest view that came over it.
+    pub(crate) fn to(folder: PathBuf) -> (Self, Source, watch::Receiver<Option<Arc<NodeView>>>) {
         let (again, asked) = mpsc::channel(1);
-        (Self { again }, Source { folder, again: asked })
+        let (seen, view) = watch::channel(None);
+        (Self { again }, Source { folder, again: asked, seen }, view)
     }
 
     /// Asks for the whole view: somebody new looks, or lost track.
@@ -89,7 +92,10 @@ async fn follow(source: &mut Source, mut subscription: Subscription, tell: &impl
     loop {
         tokio::select! {
             next = timeout(SILENCE, subscription.next()) => match next {
-                Ok(Ok(event)) => tell(News::Event { event }),
+                Ok(Ok(event)) => {
+                    source.seen.send_replace(subscription.view().cloned().map(Arc::new));
+                    tell(News::Event { event });
+                }
                 Ok(Err(error)) => return error,
                 Err(_) => return UiError::new(ErrorCode::TimedOut, None),
             },
@@ -111,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_looks_while_there_is_no_node_is_told_so_each_time_and_it_goes_on_looking() {
         let folder = tempfile::tempdir().unwrap();
-        let (link, source) = Link::to(folder.path().to_owned());
+        let (link, source, view) = Link::to(folder.path().to_owned());
         let (told, mut heard) = mpsc::unbounded_channel();
         let showing = tokio::spawn(show(source, move |news| drop(told.send(news))));
         for _ in 0..3 {
@@ -119,6 +125,7 @@ mod tests {
             let Some(News::Lost { error }) = heard.recv().await else { panic!("there is no node") };
             assert_eq!(error.code, ErrorCode::NotRunning);
         }
+        assert!(view.borrow().is_none());
         drop(link);
         showing.await.unwrap();
     }

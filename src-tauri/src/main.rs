@@ -4,17 +4,24 @@
 //! (`hearth-api`), through [`link`]; everything that the window asks goes through the one command in [`rpc`].
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
+mod deep_link;
 mod launch;
 mod link;
+mod login;
+mod notify;
 mod rpc;
+mod tray;
 mod window;
 
 use std::process::ExitCode;
 
-use tauri::Manager;
+use hearth_api::{Client, ErrorCode, Role};
+use tauri::{App, AppHandle, Manager, RunEvent};
 
 use launch::Launcher;
 use link::Link;
+use tray::Companion;
+use window::Errand;
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
@@ -24,30 +31,82 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let outcome = tauri::Builder::default()
-        .plugin(tauri_plugin_single_instance::init(|app, _arguments, _folder| window::show(app)))
+    let built = tauri::Builder::default()
+        .plugin(tauri_plugin_single_instance::init(|app, arguments, _folder| started_again(app, &arguments)))
         .plugin(tauri_plugin_window_state::Builder::new().build())
         .invoke_handler(tauri::generate_handler![rpc::rpc])
-        .setup(|app| {
-            let launcher = Launcher::of_this_computer(app.path().local_data_dir()?)?;
-            let (link, news) = Link::to(launcher.folder().to_owned());
-            app.manage(launcher);
-            app.manage(link);
-            let handle = app.handle().clone();
-            tauri::async_runtime::spawn(link::show(news, move |news| {
-                // A window that is closed hears nothing, and asks anew when it opens.
-                let _unheard = tauri::Emitter::emit(&handle, "node", news);
-            }));
-            window::open(app.handle())?;
-            Ok(())
-        })
-        .run(tauri::generate_context!());
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        .setup(|app| Ok(start(app)?))
+        .build(tauri::generate_context!());
+    match built {
+        Ok(app) => {
+            app.run(|app, event| on_event(app, &event));
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             tracing::error!(%error, "the window cannot be opened; the node does not need it");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn start(app: &mut App) -> anyhow::Result<()> {
+    let launcher = Launcher::of_this_computer(app.path().local_data_dir()?)?;
+    let (link, source, view) = Link::to(launcher.folder().to_owned());
+    app.manage(launcher);
+    app.manage(link);
+    app.manage(Companion::new(view));
+    app.manage(Errand::default());
+    let handle = app.handle().clone();
+    tauri::async_runtime::spawn(link::show(source, move |news| {
+        // A window that is closed hears nothing, and asks anew when it opens.
+        let _unheard = tauri::Emitter::emit(&handle, "node", news);
+    }));
+    tray::show(app.handle());
+    tauri::async_runtime::spawn(tray::tend(app.handle().clone()));
+    tauri::async_runtime::spawn(start_the_node(app.handle().clone()));
+    let arguments: Vec<String> = std::env::args().collect();
+    let hidden = arguments.iter().any(|argument| argument == login::HIDDEN);
+    match deep_link::among(arguments.iter().map(String::as_str)) {
+        Some(place) => window::go(app.handle(), place),
+        None if hidden && app.state::<Companion>().has_tray() => {}
+        None => window::open(app.handle())?,
+    }
+    Ok(())
+}
+
+/// Once, when the app starts: a node that its owner stopped later stays stopped.
+async fn start_the_node(app: AppHandle) {
+    let launcher = app.state::<Launcher>();
+    let asked = Client::connect(launcher.folder(), Role::Window).await;
+    if asked.err().is_some_and(|error| error.code == ErrorCode::NotRunning)
+        && let Err(error) = launcher.start()
+    {
+        tracing::error!(details = error.details, "the node cannot be started");
+    }
+}
+
+fn started_again(app: &AppHandle, arguments: &[String]) {
+    let place = deep_link::among(arguments.iter().map(String::as_str));
+    if place.is_some() || !arguments.iter().any(|argument| argument == login::HIDDEN) {
+        window::go(app, place.unwrap_or_default());
+    }
+}
+
+fn on_event(app: &AppHandle, event: &RunEvent) {
+    match event {
+        // The last window was closed. Quitting is another thing, and has a code.
+        RunEvent::ExitRequested { code: None, api, .. } if app.state::<Companion>().has_tray() => {
+            api.prevent_exit();
+        }
+        #[cfg(target_os = "macos")]
+        RunEvent::Opened { urls } => {
+            if let Some(place) = deep_link::among(urls.iter().map(|url| url.as_str())) {
+                window::go(app, place);
+            }
+        }
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { .. } => window::go(app, ""),
+        _ => {}
     }
 }
 

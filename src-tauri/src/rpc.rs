@@ -6,6 +6,8 @@ use tauri::{AppHandle, State};
 
 use crate::launch::Launcher;
 use crate::link::Link;
+use crate::login::starts_at_login;
+use crate::window;
 
 /// The one command of the page.
 #[tauri::command]
@@ -17,13 +19,20 @@ pub(crate) async fn rpc(
     launcher: State<'_, Launcher>,
 ) -> Result<Value, UiError> {
     match command.as_str() {
-        "app_watch" => link.again(),
+        "app_watch" => {
+            link.again();
+            window::page_listens(&app);
+        }
         "app_info" => {
             return Ok(
                 json!({ "version": env!("CARGO_PKG_VERSION"), "log": launcher.log().display().to_string() }),
             );
         }
         "app_start_node" => launcher.start()?,
+        "app_starts_at_login" => {
+            let wanted = request.get("wanted").and_then(Value::as_bool);
+            return starts_at_login(wanted).map(Value::Bool);
+        }
         "app_quit" => app.exit(0),
         _ => return ask(&launcher, &command, request).await,
     }

@@ -1,28 +1,71 @@
 //! The one window.
 
-use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tauri::{AppHandle, Emitter, Manager, WebviewUrl, WebviewWindowBuilder, WindowEvent};
 
 const LABEL: &str = "main";
 
+/// Where the window is asked to go, until its page listens.
+#[derive(Debug, Default)]
+pub(crate) struct Errand {
+    to: Mutex<Option<String>>,
+    page_listens: AtomicBool,
+}
+
 /// Opens it. It shows the page that was built into the app, and never another.
 pub(crate) fn open(app: &AppHandle) -> tauri::Result<()> {
-    WebviewWindowBuilder::new(app, LABEL, WebviewUrl::default())
+    let window = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::default())
         .title("Hearth")
         .inner_size(1080.0, 720.0)
         .min_inner_size(760.0, 560.0)
         .on_navigation(|url| is_own(url.scheme(), url.host_str()))
         .on_new_window(|_url, _features| tauri::webview::NewWindowResponse::Deny)
         .build()?;
+    let handle = app.clone();
+    window.on_window_event(move |event| {
+        if matches!(event, WindowEvent::Destroyed) {
+            handle.state::<Errand>().page_listens.store(false, Ordering::Relaxed);
+        }
+    });
     Ok(())
 }
 
-/// Brings it to the front, for somebody who started the app a second time.
-pub(crate) fn show(app: &AppHandle) {
-    if let Some(window) = app.get_webview_window(LABEL) {
-        let shown = window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus());
-        if let Err(error) = shown {
-            tracing::warn!(%error, "the window does not come to the front");
-        }
+/// Shows the window, and there the place `to` (a route of the page, or `stop` for its dialog); where it was, if that is empty.
+pub(crate) fn go(app: &AppHandle, to: &str) {
+    let errand = app.state::<Errand>();
+    if !to.is_empty() {
+        *errand.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(to.to_owned());
+    }
+    show(app);
+    if errand.page_listens.load(Ordering::Relaxed) {
+        deliver(app);
+    }
+}
+
+/// The page of a window has begun to listen.
+pub(crate) fn page_listens(app: &AppHandle) {
+    app.state::<Errand>().page_listens.store(true, Ordering::Relaxed);
+    deliver(app);
+}
+
+fn deliver(app: &AppHandle) {
+    let to = app.state::<Errand>().to.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(to) = to {
+        // A page that has just gone is opened anew by whoever wants it.
+        let _unheard = app.emit_to(LABEL, "go", to);
+    }
+}
+
+/// Brings it to the front, or opens it.
+fn show(app: &AppHandle) {
+    let shown = match app.get_webview_window(LABEL) {
+        Some(window) => window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus()),
+        None => open(app),
+    };
+    if let Err(error) = shown {
+        tracing::warn!(%error, "the window does not come to the front");
     }
 }
 

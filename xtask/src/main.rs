@@ -125,7 +125,7 @@ fn perform(task: Task) -> Result<()> {
 
 fn test(no_devnet: bool) -> Result<()> {
     prepare::check(prepare::Need::Everything)?;
-    let mut runner = Runner::new(8);
+    let mut runner = Runner::new(if cfg!(target_os = "linux") { 10 } else { 8 });
     runner.step("Format", cargo(["fmt", "--all", "--check"]))?;
     runner.step("Building everything", cargo(["build", "--workspace", "--all-targets"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];

@@ -44,6 +44,30 @@ const TOOLS: &[Tool] = &[
         elsewhere: "Chromium, on the PATH as chromium",
         need: Need::Everything,
     },
+    // For the app in its shell: a screen, a bus and a web engine that is driven.
+    #[cfg(target_os = "linux")]
+    Tool { command: &["which", "Xvfb"], debian: "xvfb", elsewhere: "Xvfb", need: Need::Everything },
+    #[cfg(target_os = "linux")]
+    Tool {
+        command: &["which", "dbus-daemon"],
+        debian: "dbus",
+        elsewhere: "dbus-daemon",
+        need: Need::Everything,
+    },
+    #[cfg(target_os = "linux")]
+    Tool {
+        command: &["which", "pgrep"],
+        debian: "procps",
+        elsewhere: "pgrep and pkill",
+        need: Need::Everything,
+    },
+    #[cfg(target_os = "linux")]
+    Tool {
+        command: &["which", "WebKitWebDriver"],
+        debian: "webkit2gtk-driver",
+        elsewhere: "WebKitWebDriver",
+        need: Need::Everything,
+    },
     // Elsewhere the system brings its own web engine.
     #[cfg(target_os = "linux")]
     Tool {

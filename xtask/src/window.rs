@@ -14,7 +14,16 @@ pub(crate) fn test(runner: &mut Runner) -> Result<()> {
         "npm ci && npm run check && npm test && npm run build && npm run budget && npm run test:browser";
     let mut command = in_ui(script);
     command.env("HEARTH_PROGRAM", sibling("hearth")?);
-    runner.step("The window", command)
+    runner.step("The window", command)?;
+    if !cfg!(target_os = "linux") {
+        say("Left out: the app in its shell is tested on Linux only.");
+        return Ok(());
+    }
+    // The app holds the screens, which are there only now.
+    runner.step("Building the app with its screens", cargo(["build", "--workspace", "--all-targets"]))?;
+    let mut shell = cargo(["test", "--workspace", "--test", "shell"]);
+    shell.env("HEARTH_PROGRAM", sibling("hearth")?).env("HEARTH_APP", sibling("hearth-app")?);
+    runner.step("The app in its shell", shell)
 }
 
 /// The app on a node.

@@ -155,6 +155,20 @@ pub(crate) fn judge(view: &mut NodeView) {
     };
 }
 
+/// The verdict on one line: the state in a word, then in a sentence. `alone`: there is no cluster.
+pub fn headline(health: &Health, alone: bool) -> String {
+    let word = match health.flame {
+        Flame::Lit => "Lit",
+        Flame::Low => "Lit, low",
+        Flame::NeedsYou => "Lit, needs you",
+        Flame::Working => "Working",
+        Flame::Ash if alone => return health.sentence.clone(),
+        Flame::Ash => "Not known yet",
+        Flame::Dark => "Dark",
+    };
+    format!("{word}. {}", health.sentence)
+}
+
 /// The verdict as a surface has to show it at `now_ms`: that of the view, unless there is none or it is too old.
 pub fn seen_at(view: Option<&NodeView>, now_ms: u64) -> Health {
     match view {

@@ -73,7 +73,7 @@ pub use duty::{DutyOutcome, DutyRecord, DutyStage, Miss, Trace};
 pub use error::{ErrorCode, UiError};
 pub use follow::{Change, Gap, Update, ViewEvent, apply, difference};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
-pub use health::{Facts, Flame, Health, flame, seen_at, sentence, without_this_node};
+pub use health::{Facts, Flame, Health, flame, headline, seen_at, sentence, without_this_node};
 pub use history::{
     Effectiveness, HistoryReply, HistoryRequest, OperatorTally, Period, Step, Tally, ValidatorTally,
 };

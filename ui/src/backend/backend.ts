@@ -23,6 +23,8 @@ export interface AppShell {
   info(): Promise<AppInfo>;
   startNode(): Promise<void>;
   quit(): Promise<void>;
+  /** Hears where a tray, a link or a notification wants the window to go, until the returned function is called. */
+  onGo(go: (to: string) => void): () => void;
   /** Whether the app, and with it the node, starts when the user signs in; decides it first, unless asked with `null`. */
   startsAtLogin(wanted: boolean | null): Promise<boolean>;
 }

@@ -36,6 +36,16 @@ export class TauriBackend implements Backend {
       await app("app_start_node");
     },
     startsAtLogin: (wanted: boolean | null) => app("app_starts_at_login", { wanted }),
+    onGo: (go: (to: string) => void) => {
+      const listening = listen<string>("go", ({ payload }) => {
+        go(payload);
+      });
+      return () => {
+        void listening.then((stop) => {
+          stop();
+        });
+      };
+    },
     quit: async () => {
       await app("app_quit");
     },

@@ -3,6 +3,7 @@ import { createContext } from "svelte";
 import type { Backend } from "../backend/backend";
 import type { Clock } from "../lib/clock";
 import { t } from "../lib/messages";
+import { parseRoute } from "../lib/router";
 import { NodeModel } from "./node.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Router } from "./router.svelte";
@@ -29,10 +30,22 @@ export class App {
   }
 
   follow(): () => void {
-    const stops = [this.node.follow(), this.router.follow()];
+    const { app } = this.backend;
+    const stops = [
+      // Before the node is followed: that tells the app that this page listens.
+      ...(app === null ? [] : [app.onGo((to) => { this.go(to); })]),
+      this.node.follow(),
+      this.router.follow(),
+    ];
     return () => {
       for (const stop of stops) stop();
     };
+  }
+
+  /** Goes where the app outside the page wants: to a route, or to a dialog. */
+  go(to: string): void {
+    this.dialog = to === "stop" ? "stop" : null;
+    if (to !== "stop") this.router.go(parseRoute(to));
   }
 
   async copy(text: string, note: string): Promise<void> {

@@ -57,7 +57,7 @@ async fn follow(node: hearth_api::Client, json: bool) -> Result<ExitCode, UiErro
             }
             continue;
         }
-        let sentence = headline(view);
+        let sentence = hearth_api::headline(&view.health, view.clusters.is_empty());
         if sentence != said {
             say::line(format!("{}  {sentence}", moment(view.at_ms, now_ms())));
             said = sentence;
@@ -72,22 +72,9 @@ fn exit_code(view: &NodeView) -> ExitCode {
     }
 }
 
-fn headline(view: &NodeView) -> String {
-    let name = match view.health.flame {
-        Flame::Lit => "Lit",
-        Flame::Low => "Lit, low",
-        Flame::NeedsYou => "Lit, needs you",
-        Flame::Working => "Working",
-        Flame::Ash if view.clusters.is_empty() => return view.health.sentence.clone(),
-        Flame::Ash => "Not known yet",
-        Flame::Dark => "Dark",
-    };
-    format!("{name}. {}", view.health.sentence)
-}
-
 /// The view on a page.
 fn text(view: &NodeView, now_ms: u64) -> String {
-    let mut lines = vec![headline(view)];
+    let mut lines = vec![hearth_api::headline(&view.health, view.clusters.is_empty())];
     let running = format!(
         "Hearth {}, running for {}",
         view.node.version,

@@ -35,6 +35,7 @@ export class FakeBackend implements Backend {
   #sent: NodeView | null = null;
   #kept: FakeRecord | null = null;
   #atLogin = false;
+  #go: ((to: string) => void) | null = null;
 
   constructor(
     readonly world: World,
@@ -47,6 +48,12 @@ export class FakeBackend implements Backend {
         return Promise.resolve();
       },
       quit: () => Promise.resolve(),
+      onGo: (go) => {
+        this.#go = go;
+        return () => {
+          this.#go = null;
+        };
+      },
       startsAtLogin: (wanted) => {
         this.#atLogin = wanted ?? this.#atLogin;
         return Promise.resolve(this.#atLogin);
@@ -106,6 +113,11 @@ export class FakeBackend implements Backend {
     if (this.world.connected && !before) this.#begin();
     else if (this.world.connected) this.#publish();
     else this.#hear?.({ kind: "lost", error: ownError("connection_lost", null) });
+  }
+
+  /** A tray or a link wants the window elsewhere. */
+  go(to: string): void {
+    this.#go?.(to);
   }
 
   /** An update goes astray. */

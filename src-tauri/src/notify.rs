@@ -1,0 +1,238 @@
+//! Notifications of the desktop: one for each alert that begins or becomes worse, taken back when it is over.
+//!
+//! [`Notifier::look`] decides and is pure; [`Desktop`] shows. Nothing waits for either.
+
+use std::collections::BTreeMap;
+
+use hearth_api::{Alert, NodeView, STALE_MS, Severity};
+
+/// What makes two sights of an alert the same alert.
+type Key = String;
+
+/// A node that says nothing for so long is told about: a restart takes less.
+const SILENCE_MS: u64 = 60_000;
+const SILENCE: &str = "silence";
+
+/// Something to show, or to take back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Note {
+    /// A trouble.
+    Show {
+        /// Replaces what was shown under the same key.
+        key: Key,
+        /// In a few words.
+        title: String,
+        /// What it means and what to do.
+        body: String,
+        /// Whether it stays until somebody has seen it.
+        stays: bool,
+    },
+    /// It is over.
+    TakeBack {
+        /// What was shown.
+        key: Key,
+        /// What was the matter.
+        title: String,
+    },
+}
+
+/// Knows what was told.
+#[derive(Debug, Default)]
+pub(crate) struct Notifier {
+    told: BTreeMap<Key, (Severity, String)>,
+    paused_until_ms: u64,
+    /// When a node answered last; the app's start before the first.
+    heard_ms: Option<u64>,
+}
+
+impl Notifier {
+    /// Nothing is shown until then.
+    pub(crate) fn pause_until(&mut self, ms: u64) {
+        self.paused_until_ms = ms;
+    }
+
+    pub(crate) fn is_paused(&self, now_ms: u64) -> bool {
+        now_ms < self.paused_until_ms
+    }
+
+    /// What there is to show, now that the node shows `view`. What only informs is not told.
+    pub(crate) fn look(&mut self, now_ms: u64, view: Option<&NodeView>) -> Vec<Note> {
+        let fresh = view.filter(|view| now_ms.saturating_sub(view.at_ms) <= STALE_MS);
+        let heard_ms = *self.heard_ms.get_or_insert(now_ms);
+        let mut there: BTreeMap<Key, (Severity, String, String)> = BTreeMap::new();
+        match fresh {
+            Some(view) => {
+                self.heard_ms = Some(now_ms);
+                for alert in view.alerts.iter().filter(|alert| alert.severity > Severity::Info) {
+                    let body = [Some(&alert.text), alert.action.as_ref()].into_iter().flatten();
+                    let body = body.map(String::as_str).collect::<Vec<_>>().join(" ");
+                    there.insert(key(alert), (alert.severity, alert.title.clone(), body));
+                }
+            }
+            None => {
+                // Whether they are over is not known: they stay, and nothing new is seen.
+                for (key, (severity, title)) in &self.told {
+                    there.insert(key.clone(), (*severity, title.clone(), String::new()));
+                }
+                if now_ms.saturating_sub(heard_ms) >= SILENCE_MS {
+                    there.insert(
+                        SILENCE.into(),
+                        (
+                            Severity::Critical,
+                            "The Hearth node does not answer".into(),
+                            "Your share does not sign. The other operators keep the validator running if enough of them are here. \
+                             Open Hearth to start the node."
+                                .into(),
+                        ),
+                    );
+                }
+            }
+        }
+        let mut notes = Vec::new();
+        self.told.retain(|key, (_, title)| {
+            let over = !there.contains_key(key);
+            if over {
+                notes.push(Note::TakeBack { key: key.clone(), title: title.clone() });
+            }
+            !over
+        });
+        if self.is_paused(now_ms) {
+            return notes;
+        }
+        for (key, (severity, title, body)) in there {
+            let worse = self.told.get(&key).is_none_or(|(before, _)| severity > *before);
+            self.told.insert(key.clone(), (severity, title.clone()));
+            if worse {
+                notes.push(Note::Show { key, title, body, stays: severity == Severity::Critical });
+            }
+        }
+        notes
+    }
+}
+
+fn key(alert: &Alert) -> Key {
+    let kind = serde_json::to_value(&alert.kind).unwrap_or_default();
+    let about =
+        ["code", "seat", "url"].map(|field| kind.get(field).map(ToString::to_string).unwrap_or_default());
+    let cluster = alert.cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
+    format!("{}/{cluster}/{}", about.join("/"), alert.since_ms)
+}
+
+/// The desktop's notifications. A desktop without any is no error: window and tray show the same.
+#[derive(Debug, Default)]
+pub(crate) struct Desktop {
+    #[cfg(target_os = "linux")]
+    shown: BTreeMap<Key, notify_rust::NotificationHandle>,
+}
+
+impl Desktop {
+    /// Shows or takes back. Talks to the desktop, which may be slow.
+    pub(crate) fn tell(&mut self, note: Note) {
+        match note {
+            Note::Show { key, title, body, stays } => {
+                let mut notification = notify_rust::Notification::new();
+                notification.appname("Hearth").summary(&title).body(&body);
+                if stays {
+                    notification.timeout(notify_rust::Timeout::Never);
+                }
+                self.show(key, &notification);
+            }
+            Note::TakeBack { key, title } => {
+                self.close(&key);
+                let mut notification = notify_rust::Notification::new();
+                notification.appname("Hearth").summary("Back to normal").body(&title);
+                self.show(format!("over/{key}"), &notification);
+            }
+        }
+    }
+
+    fn show(&mut self, key: Key, notification: &notify_rust::Notification) {
+        match notification.show() {
+            #[cfg(target_os = "linux")]
+            Ok(handle) => drop(self.shown.insert(key, handle)),
+            #[cfg(not(target_os = "linux"))]
+            Ok(_) => drop(key),
+            Err(error) => tracing::debug!(%error, "this desktop shows no notifications"),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn close(&mut self, key: &str) {
+        if let Some(handle) = self.shown.remove(key) {
+            handle.close();
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "other systems take nothing back")]
+    fn close(&mut self, _key: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn alert(free_mib: u64, severity: &str) -> Alert {
+        serde_json::from_value(json!({"kind": {"code": "disk_low", "free_mib": free_mib, "full_in_days": null},
+            "cluster": null, "severity": severity, "since_ms": 1, "recovering_since_ms": null, "resolved_ms": null,
+            "title": format!("{free_mib} MiB"), "text": "It is so.", "action": "Make room."}))
+        .unwrap()
+    }
+
+    fn view(at_ms: u64, alerts: Vec<Alert>) -> NodeView {
+        NodeView { at_ms, alerts, ..NodeView::default() }
+    }
+
+    fn words(notes: &[Note]) -> Vec<String> {
+        let word = |note: &Note| match note {
+            Note::Show { title, body, stays, .. } => {
+                format!("show {title}: {body}{}", if *stays { " stays" } else { "" })
+            }
+            Note::TakeBack { title, .. } => format!("over {title}"),
+        };
+        notes.iter().map(word).collect()
+    }
+
+    #[test]
+    fn an_alert_is_told_when_it_begins_and_when_it_becomes_worse_and_is_taken_back_once() {
+        let mut notifier = Notifier::default();
+        for (name, alerts, expected) in [
+            ("quiet", vec![], vec![]),
+            ("information", vec![alert(9, "info")], vec![]),
+            ("begins", vec![alert(9, "warning")], vec!["show 9 MiB: It is so. Make room."]),
+            ("goes on with other numbers", vec![alert(8, "warning")], vec![]),
+            ("worse", vec![alert(7, "critical")], vec!["show 7 MiB: It is so. Make room. stays"]),
+            ("better", vec![alert(7, "warning")], vec![]),
+            ("over", vec![], vec!["over 7 MiB"]),
+            ("still over", vec![], vec![]),
+        ] {
+            let notes = notifier.look(1_000, Some(&view(1_000, alerts)));
+            assert_eq!(words(&notes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn while_paused_nothing_is_shown_and_afterwards_what_is_still_so() {
+        let mut notifier = Notifier::default();
+        notifier.pause_until(2_000);
+        assert!(notifier.look(1_000, Some(&view(1_000, vec![alert(9, "critical")]))).is_empty());
+        let later = notifier.look(2_000, Some(&view(2_000, vec![alert(9, "critical")])));
+        assert_eq!(later.len(), 1);
+    }
+
+    #[test]
+    fn a_node_that_falls_silent_is_told_once_after_a_minute_and_hides_nothing() {
+        let mut notifier = Notifier::default();
+        let last = view(1_000, vec![alert(9, "warning")]);
+        assert_eq!(notifier.look(1_000, Some(&last)).len(), 1);
+        assert!(notifier.look(30_000, Some(&last)).is_empty(), "an old view ends no alert");
+        assert!(notifier.look(60_999, Some(&last)).is_empty());
+        let told = notifier.look(61_000, None);
+        assert!(matches!(told.as_slice(), [Note::Show { key, .. }] if key == SILENCE), "{told:?}");
+        assert!(notifier.look(90_000, None).is_empty());
+        let back = notifier.look(100_000, Some(&view(100_000, vec![alert(9, "warning")])));
+        assert_eq!(words(&back), ["over The Hearth node does not answer"]);
+    }
+}
