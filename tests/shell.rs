@@ -40,23 +40,31 @@ struct Stage {
     home: tempfile::TempDir,
     node: String,
     desktop: Desktop,
-    _demo: Group,
+    _demo: Option<Group>,
 }
 
 impl Stage {
-    async fn set(app: PathBuf) -> Self {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let cluster = home.path().join("cluster");
+    /// With a demo, of which the app shows a node.
+    async fn with_demo(app: PathBuf) -> Self {
+        let mut stage = Self::empty(app).await;
+        let cluster = stage.home.path().join("cluster");
         let mut demo = Command::new(hearth());
         demo.args(["demo", "--slots", "1000", "--json", "--keep"]).arg(&cluster);
-        let demo = Group::start(demo, &home.path().join("demo.log"));
-        let node = cluster.join("node0").display().to_string();
+        stage._demo = Some(Group::start(demo, &stage.home.path().join("demo.log")));
+        stage.node = cluster.join("node0").display().to_string();
         eventually("a node that signs", async || {
-            run(&["status", "--data-dir", &node]).status.success().then_some(())
+            run(&["status", "--data-dir", &stage.node]).status.success().then_some(())
         })
         .await;
+        stage
+    }
+
+    /// As on a computer where Hearth was installed a moment ago.
+    async fn empty(app: PathBuf) -> Self {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let node = home.path().join("data").display().to_string();
         let desktop = Desktop::open(home.path()).await;
-        Self { app, home, node, desktop, _demo: demo }
+        Self { app, home, node, desktop, _demo: None }
     }
 
     /// The app's environment: a home, a screen and a bus of its own.
@@ -99,11 +107,13 @@ impl Stage {
         let duties = reply["duties"].as_array().expect("a list");
         duties.iter().filter(|duty| duty["outcome"]["kind"] == "sent").count()
     }
+}
 
-    /// As by a power cut, if it runs.
-    fn end_the_app(&self) {
-        let name = format!("^{}", self.app.display());
-        let _gone = Command::new("pkill").args(["-KILL", "-f", "--", &name]).status();
+impl Drop for Stage {
+    /// A node that the app started outlives the app, not the test.
+    fn drop(&mut self) {
+        let _gone =
+            Command::new("pkill").args(["-KILL", "-f", "--", &format!("--data-dir {}$", self.node)]).status();
     }
 }
 
@@ -121,7 +131,7 @@ async fn the_app_shows_its_node_in_window_tray_and_notifications_and_can_die_wit
         println!("skipped: the app in its shell needs a built app with its screens; cargo xtask test names it");
         return;
     };
-    let stage = Stage::set(app.into()).await;
+    let stage = Stage::with_demo(app.into()).await;
     let (driver, client) = stage.window().await;
     shows(&client, "4 of 4 operators here").await;
     assert_eq!(stage.desktop.tooltip().await.as_deref(), Some("Hearth: Lit. 4 of 4 operators here."));
@@ -154,10 +164,9 @@ async fn the_app_shows_its_node_in_window_tray_and_notifications_and_can_die_wit
     stage.desktop.choose("Stop node…").await;
     eventually("the dialog", async || client.find(Locator::Css("dialog")).await.ok().map(drop)).await;
 
-    // SIGKILL in the middle: the node does not notice.
+    // SIGKILL of the app (it is of the driver's group): the node does not notice.
     let before = stage.duties_done();
-    stage.end_the_app();
-    drop((client, driver));
+    drop((driver, client));
     eventually("further duties", async || (stage.duties_done() > before + 1).then_some(())).await;
 
     let (driver, client) = stage.window().await;
@@ -170,8 +179,7 @@ async fn the_app_shows_its_node_in_window_tray_and_notifications_and_can_die_wit
         async || stage.desktop.notes().contains(&"Not enough operators to sign".to_owned()).then_some(());
     eventually("a notification", told).await;
 
-    drop((client, driver));
-    stage.end_the_app();
+    drop((driver, client));
 
     // Without a window, as when the owner signs in: the flame is in the tray.
     let mut hidden = Command::new(&stage.app);
@@ -208,4 +216,31 @@ impl Stage {
             Command::new("pkill").args(["-KILL", "-f", "--", &format!("--data-dir {folder} ")]).status();
         assert!(output.is_ok_and(|status| status.success()), "operator {position} runs");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_owner_looks_around_in_a_demo_and_comes_back_to_an_own_node_without_a_cluster() {
+    let Some(app) = std::env::var_os("HEARTH_APP") else { return };
+    let stage = Stage::empty(app.into()).await;
+    let (driver, client) = stage.window().await;
+    shows(&client, "No cluster yet.").await;
+    let press = async |name: &str| {
+        let button = format!("//button[contains(normalize-space(.), '{name}')]");
+        let found = eventually(name, async || client.find(Locator::XPath(&button)).await.ok()).await;
+        found.click().await.expect("it can be pressed");
+    };
+    press("Look around first").await;
+    shows(&client, "4 of 4 operators here").await;
+    press("Stop Maya").await;
+    shows(&client, "3 of 4 operators here, no one to spare").await;
+    press("Start Maya").await;
+    shows(&client, "4 of 4 operators here").await;
+    press("Leave the demo").await;
+    shows(&client, "No cluster yet.").await;
+
+    // The node that the app started is there without it.
+    drop((driver, client));
+    let status = run(&["status", "--data-dir", &stage.node]);
+    assert!(said(&status).contains("No cluster yet."), "{}", said(&status));
+    assert!(run(&["stop", "--yes", "--data-dir", &stage.node]).status.success());
 }

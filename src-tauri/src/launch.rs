@@ -35,6 +35,11 @@ impl Launcher {
         &self.folder
     }
 
+    /// The node's program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// What the node says, if the app started it.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("hearth.log")

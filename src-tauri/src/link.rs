@@ -1,6 +1,6 @@
 //! The connection over which the node's view comes, made again for ever.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,14 +42,17 @@ pub(crate) struct Link {
 
 /// The other end of [`Link`].
 pub(crate) struct Source {
-    folder: PathBuf,
+    folder: watch::Receiver<PathBuf>,
     again: mpsc::Receiver<()>,
     seen: watch::Sender<Option<Arc<NodeView>>>,
 }
 
 impl Link {
-    /// A connection to the node of a data folder, which [`show`] makes, and the latest view that came over it.
-    pub(crate) fn to(folder: PathBuf) -> (Self, Source, watch::Receiver<Option<Arc<NodeView>>>) {
+    /// A connection to the node of a data folder, which may become another; [`show`] makes it. And the latest view that came
+    /// over it.
+    pub(crate) fn to(
+        folder: watch::Receiver<PathBuf>,
+    ) -> (Self, Source, watch::Receiver<Option<Arc<NodeView>>>) {
         let (again, asked) = mpsc::channel(1);
         let (seen, view) = watch::channel(None);
         (Self { again }, Source { folder, again: asked, seen }, view)
@@ -65,7 +68,8 @@ impl Link {
 /// Tells `tell` of the node, for as long as the app lives.
 pub(crate) async fn show(mut source: Source, tell: impl Fn(News)) {
     loop {
-        let error = match connect(&source).await {
+        let folder = source.folder.borrow_and_update().clone();
+        let error = match connect(&folder).await {
             Ok(subscription) => {
                 tell(News::Connected);
                 follow(&mut source, subscription, &tell).await
@@ -75,6 +79,7 @@ pub(crate) async fn show(mut source: Source, tell: impl Fn(News)) {
         tell(News::Lost { error: error.clone() });
         tokio::select! {
             () = sleep(RETRY) => {}
+            Ok(()) = source.folder.changed() => {}
             asked = source.again.recv() => match asked {
                 Some(()) => tell(News::Lost { error }),
                 None => return,
@@ -83,8 +88,8 @@ pub(crate) async fn show(mut source: Source, tell: impl Fn(News)) {
     }
 }
 
-async fn connect(source: &Source) -> Result<Subscription, UiError> {
-    Client::connect(&source.folder, Role::Window).await?.follow()
+async fn connect(folder: &Path) -> Result<Subscription, UiError> {
+    Client::connect(folder, Role::Window).await?.follow()
 }
 
 /// Returns why it ended. An event at most each [`PACE`]; what comes faster waits, and the node merges what waits.
@@ -99,6 +104,10 @@ async fn follow(source: &mut Source, mut subscription: Subscription, tell: &impl
                 Ok(Err(error)) => return error,
                 Err(_) => return UiError::new(ErrorCode::TimedOut, None),
             },
+            Ok(()) = source.folder.changed() => {
+                source.seen.send_replace(None);
+                return UiError::new(ErrorCode::ConnectionLost, None);
+            }
             Some(()) = source.again.recv() => {
                 if let Some(view) = subscription.view() {
                     tell(News::Connected);
@@ -117,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_looks_while_there_is_no_node_is_told_so_each_time_and_it_goes_on_looking() {
         let folder = tempfile::tempdir().unwrap();
-        let (link, source, view) = Link::to(folder.path().to_owned());
+        let (link, source, view) = Link::to(watch::Sender::new(folder.path().to_owned()).subscribe());
         let (told, mut heard) = mpsc::unbounded_channel();
         let showing = tokio::spawn(show(source, move |news| drop(told.send(news))));
         for _ in 0..3 {

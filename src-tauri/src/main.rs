@@ -5,6 +5,7 @@
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod deep_link;
+mod demo;
 mod launch;
 mod link;
 mod login;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use hearth_api::{Client, ErrorCode, Role};
 use tauri::{App, AppHandle, Manager, RunEvent};
 
+use demo::Stage;
 use launch::Launcher;
 use link::Link;
 use tray::Companion;
@@ -51,7 +53,9 @@ fn main() -> ExitCode {
 
 fn start(app: &mut App) -> anyhow::Result<()> {
     let launcher = Launcher::of_this_computer(app.path().local_data_dir()?)?;
-    let (link, source, view) = Link::to(launcher.folder().to_owned());
+    let stage = Stage::new(launcher.folder().to_owned());
+    let (link, source, view) = Link::to(stage.folder());
+    app.manage(stage);
     app.manage(launcher);
     app.manage(link);
     app.manage(Companion::new(view));
@@ -63,8 +67,12 @@ fn start(app: &mut App) -> anyhow::Result<()> {
     }));
     tray::show(app.handle());
     tauri::async_runtime::spawn(tray::tend(app.handle().clone()));
-    tauri::async_runtime::spawn(start_the_node(app.handle().clone()));
     let arguments: Vec<String> = std::env::args().collect();
+    if arguments.iter().any(|argument| argument == demo::ARGUMENT) {
+        tauri::async_runtime::spawn(begin_with_the_demo(app.handle().clone()));
+        return Ok(());
+    }
+    tauri::async_runtime::spawn(start_the_node(app.handle().clone()));
     let hidden = arguments.iter().any(|argument| argument == login::HIDDEN);
     match deep_link::among(arguments.iter().map(String::as_str)) {
         Some(place) => window::go(app.handle(), place),
@@ -85,7 +93,21 @@ async fn start_the_node(app: AppHandle) {
     }
 }
 
+/// The window opens when there is something to see.
+async fn begin_with_the_demo(app: AppHandle) {
+    let begun = app.state::<Stage>().start_demo(app.state::<Launcher>().program()).await;
+    if let Err(error) = begun {
+        tracing::error!(details = error.details, "the demo cannot be started");
+    }
+    let handle = app.clone();
+    let _ending = app.run_on_main_thread(move || window::go(&handle, "/"));
+}
+
 fn started_again(app: &AppHandle, arguments: &[String]) {
+    if arguments.iter().any(|argument| argument == demo::ARGUMENT) {
+        tauri::async_runtime::spawn(begin_with_the_demo(app.clone()));
+        return;
+    }
     let place = deep_link::among(arguments.iter().map(String::as_str));
     if place.is_some() || !arguments.iter().any(|argument| argument == login::HIDDEN) {
         window::go(app, place.unwrap_or_default());
@@ -97,6 +119,11 @@ fn on_event(app: &AppHandle, event: &RunEvent) {
         // The last window was closed. Quitting is another thing, and has a code.
         RunEvent::ExitRequested { code: None, api, .. } if app.state::<Companion>().has_tray() => {
             api.prevent_exit();
+        }
+        RunEvent::Exit => {
+            if let Some(ending) = app.state::<Stage>().leave_demo() {
+                let _ended = ending.join();
+            }
         }
         #[cfg(target_os = "macos")]
         RunEvent::Opened { urls } => {

@@ -27,7 +27,8 @@ enum Task {
     Setup,
     /// See Hearth at work: four operators keep one validator attesting on an embedded chain.
     ///
-    /// With a terminal this is a live view; without one it runs a few slots, prints a line each and the verdict.
+    /// Where there is a screen, the app opens on it. Elsewhere, or with arguments for the demo, it is shown in the terminal; without
+    /// a terminal it runs a few slots, prints a line each and the verdict.
     Run {
         /// Everything after `--` goes to `hearth demo`.
         #[arg(last = true)]
@@ -92,6 +93,9 @@ fn perform(task: Task) -> Result<()> {
             steps::say("This machine has what Hearth needs. Next: cargo xtask run");
         }
         Task::Run { demo } => {
+            if demo.is_empty() && window::has_screen() {
+                return window::demo();
+            }
             prepare::check(prepare::Need::Rust)?;
             Runner::new(1).step("Building hearth", cargo(["build", "--package", "hearth-cli"]))?;
             let mut command = cargo(["run", "--quiet", "--package", "hearth-cli", "--", "demo"]);

@@ -26,13 +26,31 @@ pub(crate) fn test(runner: &mut Runner) -> Result<()> {
     runner.step("The app in its shell", shell)
 }
 
-/// The app on a node.
-pub(crate) fn app(data_dir: Option<PathBuf>) -> Result<()> {
+/// Whether a window can be opened here.
+pub(crate) fn has_screen() -> bool {
+    let named = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    cfg!(not(target_os = "linux")) || named("DISPLAY") || named("WAYLAND_DISPLAY")
+}
+
+/// The app on the demo.
+pub(crate) fn demo() -> Result<()> {
+    let mut app = build()?;
+    app.arg("--demo");
+    say("The demo opens in a window in a few seconds. Quit it from the tray, or here with Ctrl-C.");
+    hand_over(app)
+}
+
+fn build() -> Result<Command> {
     prepare::check(prepare::Need::Everything)?;
     let mut runner = Runner::new(2);
     runner.step("Building the screens", in_ui("npm ci && npm run build"))?;
     runner.step("Building hearth and the app", cargo(["build", "--workspace", "--bins"]))?;
-    let mut app = Command::new(sibling("hearth-app")?);
+    Ok(Command::new(sibling("hearth-app")?))
+}
+
+/// The app on a node.
+pub(crate) fn app(data_dir: Option<PathBuf>) -> Result<()> {
+    let mut app = build()?;
     if let Some(folder) = data_dir {
         app.env(
             "HEARTH_DATA_DIR",

@@ -16,6 +16,8 @@ export type AppInfo = {
   version: string;
   /** Where the node's log is, if the app knows. */
   log: string | null;
+  /** Whether it shows a demo in place of the owner's node. */
+  demo: boolean;
 };
 
 /** What only the desktop app can do, not the node. */
@@ -23,6 +25,11 @@ export interface AppShell {
   info(): Promise<AppInfo>;
   startNode(): Promise<void>;
   quit(): Promise<void>;
+  /** Shows a demo of real nodes; answers when the first of them does. */
+  startDemo(): Promise<void>;
+  leaveDemo(): Promise<void>;
+  /** Stops an operator of the demo, or starts it again. */
+  toggleOperator(number: number): Promise<void>;
   /** Hears where a tray, a link or a notification wants the window to go, until the returned function is called. */
   onGo(go: (to: string) => void): () => void;
   /** Whether the app, and with it the node, starts when the user signs in; decides it first, unless asked with `null`. */

@@ -11,6 +11,9 @@ type AppCommands = {
   app_info: { request: Record<symbol, never>; reply: AppInfo };
   app_start_node: { request: Record<symbol, never>; reply: unknown };
   app_quit: { request: Record<symbol, never>; reply: unknown };
+  app_start_demo: { request: Record<symbol, never>; reply: unknown };
+  app_leave_demo: { request: Record<symbol, never>; reply: unknown };
+  app_toggle_operator: { request: { number: number }; reply: unknown };
   app_starts_at_login: { request: { wanted: boolean | null }; reply: boolean };
 };
 
@@ -36,6 +39,15 @@ export class TauriBackend implements Backend {
       await app("app_start_node");
     },
     startsAtLogin: (wanted: boolean | null) => app("app_starts_at_login", { wanted }),
+    startDemo: async () => {
+      await app("app_start_demo");
+    },
+    leaveDemo: async () => {
+      await app("app_leave_demo");
+    },
+    toggleOperator: async (number: number) => {
+      await app("app_toggle_operator", { number });
+    },
     onGo: (go: (to: string) => void) => {
       const listening = listen<string>("go", ({ payload }) => {
         go(payload);

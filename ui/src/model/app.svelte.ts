@@ -15,6 +15,8 @@ export class App {
   readonly router: Router;
   readonly preferences: Preferences;
   readonly toasts: Toasts;
+  /** Whether a demo stands in place of the owner's node. */
+  demo = $state(false);
   /** Dialogs that can be opened from anywhere; one at a time. */
   dialog = $state.raw<"palette" | "stop" | null>(null);
 
@@ -31,6 +33,7 @@ export class App {
 
   follow(): () => void {
     const { app } = this.backend;
+    void this.#lookForDemo();
     const stops = [
       // Before the node is followed: that tells the app that this page listens.
       ...(app === null ? [] : [app.onGo((to) => { this.go(to); })]),
@@ -42,8 +45,26 @@ export class App {
     };
   }
 
+  async startDemo(): Promise<void> {
+    await this.backend.app?.startDemo();
+    await this.#lookForDemo();
+    this.router.go({ name: "home" });
+  }
+
+  async leaveDemo(): Promise<void> {
+    await this.backend.app?.leaveDemo();
+    await this.#lookForDemo();
+    this.router.go({ name: "home" });
+  }
+
+  async #lookForDemo(): Promise<void> {
+    const info = await this.backend.app?.info().catch(() => null);
+    this.demo = info?.demo ?? false;
+  }
+
   /** Goes where the app outside the page wants: to a route, or to a dialog. */
   go(to: string): void {
+    void this.#lookForDemo();
     this.dialog = to === "stop" ? "stop" : null;
     if (to !== "stop") this.router.go(parseRoute(to));
   }

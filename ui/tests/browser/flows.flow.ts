@@ -166,6 +166,24 @@ describe("whoever sits before the window", () => {
       await page.waitForSelector("text=2 things keep a node from its work.");
     }));
 
+  test("looks around in a demo, stops an operator there, and leaves it", () =>
+    within({ scenario: "empty" }, async (window) => {
+      const { page } = window;
+      await page.click("text=Look around first");
+      await page.waitForSelector("text=This is a demo.");
+      await window.advance(1_000);
+      await page.click("text=Stop Maya");
+      await window.advance(1_000);
+      await page.waitForSelector("header .state:has-text('3 of 4')");
+      await page.click("text=Start Maya");
+      await window.advance(1_000);
+      await page.waitForSelector("header .state:has-text('4 of 4')");
+      await page.click("text=Leave the demo");
+      await window.advance(1_000);
+      await page.waitForSelector("header .state:has-text('No cluster yet')");
+      expect(await page.isVisible("text=This is a demo.")).toBe(false);
+    }));
+
   test("gives the node a name, and is told when it is too long", () =>
     within({ at: "/settings/node" }, async (window) => {
       const { page } = window;

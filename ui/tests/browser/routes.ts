@@ -11,6 +11,7 @@ export const SCREENS: { name: string; at: string; scenario?: string; click?: str
   { name: "cluster-starting", at: "/", scenario: "starting" },
   { name: "clusters", at: "/clusters", scenario: "troubled" },
   { name: "clusters-empty", at: "/", scenario: "empty" },
+  { name: "demo", at: "/clusters", scenario: "empty", click: "text=Look around first" },
   { name: "not-connected", at: "/", scenario: "gone" },
   { name: "duties", at: `/clusters/${CLUSTER}/duties` },
   { name: "duties-guild", at: "/duties", scenario: "guild", click: "label:has-text('By validator')" },

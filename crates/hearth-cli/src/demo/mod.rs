@@ -1,5 +1,6 @@
 //! `hearth demo`.
 
+mod held;
 mod live;
 mod plain;
 
@@ -46,6 +47,10 @@ pub(crate) struct Arguments {
     /// Kill and restart operators at random, from this seed.
     #[arg(long, value_name = "SEED")]
     chaos: Option<u64>,
+    /// For a program that shows the demo: print where the operators' folders are, and go on until standard input ends. A line with
+    /// an operator's number stops that operator, or starts it again.
+    #[arg(long, conflicts_with_all = ["slots", "json"])]
+    held: bool,
     /// Keep the operators' folders and logs here, instead of in a temporary folder.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -53,7 +58,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let began = now();
-    let live = std::io::stdout().is_terminal() && !arguments.json && arguments.slots.is_none();
+    let held = arguments.held;
+    let live = std::io::stdout().is_terminal() && !arguments.json && arguments.slots.is_none() && !held;
     if let Some(stranger) = arguments.kill.iter().find(|absence| absence.operator() > arguments.operators) {
         anyhow::bail!("--kill {}: the demo has {} operators", stranger.operator(), arguments.operators);
     }
@@ -72,10 +78,13 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         validators: arguments.validators,
         slot_ms: arguments.slot_ms,
         slots_per_epoch: arguments.slots_per_epoch,
-        slots: if live { None } else { Some(arguments.slots.unwrap_or(UNATTENDED_SLOTS)) },
+        slots: if live || held { None } else { Some(arguments.slots.unwrap_or(UNATTENDED_SLOTS)) },
         absences: arguments.kill,
         chaos: arguments.chaos,
     };
+    if held {
+        say::line(options.folder.display().to_string());
+    }
     let quiet = arguments.json;
     let progress = |what: &str| {
         if !quiet {
@@ -86,6 +95,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let work = async {
         let demo = Demo::start(options, began, progress).await?;
         match (live, quiet) {
+            _ if held => held::watch(demo).await,
             (true, _) => live::watch(demo).await,
             (false, quiet) => plain::watch(demo, quiet).await,
         }
@@ -98,8 +108,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     })?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    if let (false, Some(temporary)) = (verdict.passed || live, temporary) {
+    if let (false, Some(temporary)) = (verdict.passed || live || held, temporary) {
         say::aside(format!("The operators' logs are kept in {}.", temporary.keep().display()));
+    }
+    if held {
+        return Ok(ExitCode::SUCCESS);
     }
     if arguments.json {
         say::line(serde_json::to_string_pretty(&verdict)?);

@@ -22,6 +22,9 @@ pub(crate) struct Heard {
     pub(crate) event: Value,
 }
 
+/// What the first operators are called. The first is whoever looks.
+const NAMES: [&str; 8] = ["Sam", "Maya", "Priya", "Tomás", "Ada", "Chidi", "Emre", "Fatou"];
+
 /// How to run one operator, and the process if it runs.
 pub(crate) struct Operator {
     pub(crate) number: u8,
@@ -50,6 +53,9 @@ impl Operator {
             arguments.push(folder.display().to_string());
             // Everything that the demo needs is on this computer.
             arguments.extend(["--time-servers", "off"].map(str::to_owned));
+            if let Some(name) = usize::from(number).checked_sub(1).and_then(|position| NAMES.get(position)) {
+                arguments.extend(["--nickname".to_owned(), (*name).to_owned()]);
+            }
             arguments.extend(["--p2p-tcp-address".to_owned(), format!("127.0.0.1:{port}")]);
             for (peer, at) in (1..).zip(&ports).filter(|(peer, _)| *peer != number) {
                 arguments.extend(["--peer".to_owned(), format!("{peer}=127.0.0.1:{at}")]);

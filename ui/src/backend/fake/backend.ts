@@ -24,7 +24,7 @@ import { history } from "./history";
 import { ACTS, type Act } from "./scenarios";
 import { find } from "./checks";
 import { FakeRecord } from "./slashing";
-import { beacon, facts, type FakeCluster, type World } from "./world";
+import { beacon, facts, friends, type FakeCluster, type World } from "./world";
 
 type Handlers = { [C in CommandName]: (request: RequestOf<C>) => ReplyTo<C> };
 
@@ -35,6 +35,7 @@ export class FakeBackend implements Backend {
   #sent: NodeView | null = null;
   #kept: FakeRecord | null = null;
   #atLogin = false;
+  #demo = false;
   #go: ((to: string) => void) | null = null;
 
   constructor(
@@ -42,12 +43,30 @@ export class FakeBackend implements Backend {
     readonly clock: Clock,
   ) {
     this.app = {
-      info: () => Promise.resolve({ version: "0.1.0", log: "/home/sam/.local/state/hearth/hearth.log" }),
+      info: () => Promise.resolve({ version: "0.1.0", log: "/home/sam/.local/state/hearth/hearth.log", demo: this.#demo }),
       startNode: () => {
         this.act("return");
         return Promise.resolve();
       },
       quit: () => Promise.resolve(),
+      startDemo: () => {
+        this.#demo = true;
+        this.world.clusters = [friends()];
+        this.#publish();
+        return Promise.resolve();
+      },
+      leaveDemo: () => {
+        this.#demo = false;
+        this.world.clusters = [];
+        this.#publish();
+        return Promise.resolve();
+      },
+      toggleOperator: (number) => {
+        const away = this.world.clusters[0]?.awaySinceMs;
+        if (away?.delete(number) === false) away.set(number, this.clock.now());
+        this.#publish();
+        return Promise.resolve();
+      },
       onGo: (go) => {
         this.#go = go;
         return () => {
