@@ -51,7 +51,7 @@ impl Launcher {
         let failed = |what: &Path, error: std::io::Error| {
             UiError::because(ErrorCode::NotRunning, format!("{}: {error}", what.display()))
         };
-        fs::create_dir_all(&self.folder).map_err(|error| failed(&self.folder, error))?;
+        create_private(&self.folder).map_err(|error| failed(&self.folder, error))?;
         let path = self.log();
         let log =
             OpenOptions::new().create(true).append(true).open(&path).map_err(|error| failed(&path, error))?;
@@ -66,6 +66,20 @@ impl Launcher {
         // Somebody has to take note of its end.
         std::thread::spawn(move || node.wait());
         Ok(())
+    }
+}
+
+/// Makes a folder for its owner alone, and what lies above it as usual.
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    if let Some(above) = folder.parent() {
+        fs::create_dir_all(above)?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
     }
 }
 
@@ -85,6 +99,8 @@ mod tests {
             assert!(std::time::Instant::now() < deadline, "the program said nothing");
             std::thread::yield_now();
         }
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&folder).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o700);
         let absent = Launcher { program: home.path().join("absent"), folder };
         assert_eq!(absent.start().unwrap_err().code, ErrorCode::NotRunning);
     }

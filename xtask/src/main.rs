@@ -1,6 +1,8 @@
 //! `cargo xtask …`: set up, run, test, measure and fuzz Hearth, the same way on every system.
 
 mod bench;
+#[cfg(unix)]
+mod bundle;
 mod fuzz;
 mod prepare;
 mod steps;
@@ -60,6 +62,12 @@ enum Task {
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_080))]
         minutes: u64,
     },
+    /// Make packages for Linux, .deb and .rpm, in target/packages.
+    Bundle {
+        /// Pack the programs as they are built for development: quicker, to try the package itself.
+        #[arg(long)]
+        debug: bool,
+    },
     /// Take a picture of every screen in both themes, for docs/screens.
     Screens,
     /// A cluster of four attests on a chain of a real consensus client (Lodestar).
@@ -105,6 +113,12 @@ fn perform(task: Task) -> Result<()> {
         Task::App { data_dir } => window::app(data_dir)?,
         Task::Test { no_devnet } => test(no_devnet)?,
         Task::Bench { filter } => bench::run(&filter)?,
+        #[cfg(unix)]
+        Task::Bundle { debug } => bundle::run(debug)?,
+        #[cfg(not(unix))]
+        Task::Bundle { .. } => {
+            anyhow::bail!("packages for Linux are made on Linux; those of this system by the release workflow")
+        }
         Task::Screens => window::screens()?,
         Task::Fuzz { target, minutes } => fuzz::run(target, minutes)?,
         Task::Devnet { forks, beacon_node, keys } => {

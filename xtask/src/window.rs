@@ -69,7 +69,7 @@ pub(crate) fn screens() -> Result<()> {
 }
 
 /// A line for the system's shell, in `ui/`.
-fn in_ui(script: &str) -> Command {
+pub(crate) fn in_ui(script: &str) -> Command {
     let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
     let mut command = Command::new(shell);
     command.args([flag, script]).current_dir(root().join("ui"));
