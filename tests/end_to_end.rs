@@ -205,3 +205,54 @@ fn wrong_input_is_answered_with_what_is_wrong() {
         assert!(!said(&output).contains("panicked"), "{name}: {}", said(&output));
     }
 }
+
+#[test]
+fn a_backup_of_a_running_node_is_practised_and_restored_and_the_restored_node_waits_before_it_signs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut demo = Command::new(hearth());
+    demo.args(["demo", "--slots", "1000", "--json", "--keep", &path("cluster")]);
+    let demo = Running::start(demo, &folder.path().join("demo.log"));
+    let node = path("cluster/node0");
+    let wait_for = |what: &str, look: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !look() {
+            assert!(Instant::now() < deadline, "{what}: {}", demo.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    wait_for("a node that signs", &|| run(&["status", "--data-dir", &node]).status.success());
+
+    std::fs::write(path("words"), "amber bridge candle meadow\n").expect("the folder is ours");
+    std::fs::write(path("wrong"), "amber bridge candle meadows\n").expect("the folder is ours");
+    let (file, words, wrong) = (path("sam.hearthbackup"), path("words"), path("wrong"));
+    let made = run(&["backup", "create", &file, "--data-dir", &node, "--passphrase-file", &words]);
+    assert!(made.status.success(), "{}", said(&made));
+    let refused = run(&["backup", "practise", &file, "--passphrase-file", &wrong]);
+    assert!(!refused.status.success() && said(&refused).contains("does not open"), "{}", said(&refused));
+    let practised = run(&["backup", "practise", &file, "--passphrase-file", &words]);
+    assert!(said(&practised).contains("can be restored. Nothing was written"), "{}", said(&practised));
+
+    let new = path("new");
+    let asked = run(&["backup", "restore", &file, "--data-dir", &new, "--passphrase-file", &words]);
+    assert!(!asked.status.success() && !Path::new(&new).exists(), "nobody can answer: {}", said(&asked));
+    let restored = run(&["backup", "restore", &file, "--data-dir", &new, "--passphrase-file", &words, "--yes"]);
+    assert!(restored.status.success(), "{}", said(&restored));
+
+    // With its chain, and without the others: what matters is what it says of itself.
+    let view = run(&["status", "--json", "--data-dir", &node]);
+    let view: Value = serde_json::from_slice(&view.stdout).expect("an answer");
+    let beacon = view["beacons"][0]["url"].as_str().expect("the demo has a beacon node").to_owned();
+    let mut again = Command::new(hearth());
+    again.args(["run", "--time-servers", "off", "--beacon-node", &beacon, "--data-dir", &new]);
+    let _again = Running::start(again, &folder.path().join("new.log"));
+    let status = || said(&run(&["status", "--data-dir", &new]));
+    wait_for("a node that waits", &|| {
+        status().contains("Not signing: restored from a backup, it waits for epoch")
+    });
+    // The demo's epochs have one slot of three seconds.
+    wait_for("a node that waits no more", &|| {
+        let status = status();
+        status.contains("operators here") && !status.contains("restored")
+    });
+}

@@ -14,6 +14,9 @@ export type Commands = {
   find_beacons: { request: FindBeaconsRequest; reply: FindBeaconsReply; acts: true };
   settings: { request: SettingsRequest; reply: SettingsReply; acts: false };
   change_settings: { request: ChangeSettingsRequest; reply: SettingsReply; acts: true };
+  keys: { request: KeysRequest; reply: KeysReply; acts: false };
+  back_up: { request: BackUpRequest; reply: BackupReply; acts: true };
+  practise_restore: { request: PractiseRestoreRequest; reply: BackupReply; acts: true };
   slashing: { request: SlashingRequest; reply: SlashingReply; acts: false };
   slashing_export: { request: SlashingExportRequest; reply: SlashingExportReply; acts: true };
   slashing_import: { request: SlashingImportRequest; reply: SlashingImportReply; acts: true };
@@ -95,6 +98,28 @@ export type AlertsReply = {
 export type AlertsRequest = {
   /** Resolved alerts to tell, at most; none unless given. */
   past: number, };
+
+export type BackUpRequest = {
+  /** The new file, on the node's computer. */
+  path: string,
+  /** What will open it. */
+  passphrase: string, };
+
+export type BackupReply = {
+  /** The file. */
+  path: string,
+  /** Its size. */
+  bytes: number,
+  /** The cluster's name. */
+  cluster: string,
+  /** Hash of its lock. */
+  lock_hash: string,
+  /** Number of the operator that it is of. */
+  operator: number,
+  /** Validators, each with a key share that was opened and found in the lock. */
+  validators: number,
+  /** When it was made. */
+  made_ms: number, };
 
 export type BeaconState = "unknown" | "ready" | "no_execution" | "syncing" | "other_network" | "silent";
 
@@ -361,6 +386,26 @@ export type ImportedValidator = {
   /** Messages in the file that contradict each other or the record: somebody signed what could get it slashed. */
   slashable: number, };
 
+export type KeyShare = {
+  /** The validator that it is a share of. */
+  validator: string,
+  /** Its public key. */
+  share: string, };
+
+export type KeysReply = {
+  /** One for each validator; none while the node is in no cluster. */
+  shares: Array<KeyShare>,
+  /** Whether their passwords are sealed to this computer; else they lie beside the keystores, as Charon has them. */
+  sealed: boolean,
+  /** The folder that they are in. */
+  folder: string,
+  /** When a backup was made last, as far as this folder knows. */
+  backed_up_ms: number | null,
+  /** When its restore was practised last. */
+  practised_ms: number | null, };
+
+export type KeysRequest = Record<symbol, never>;
+
 export type Mark = "waiting" | "sent" | "missed";
 
 export type Measured = { "check": "clock",
@@ -488,6 +533,12 @@ export type OperatorTally = {
 export type Period = "day" | "week" | "month";
 
 export type PowerSource = "unknown" | "mains_only" | "mains" | "battery";
+
+export type PractiseRestoreRequest = {
+  /** The file, on the node's computer. */
+  path: string,
+  /** What opens it. */
+  passphrase: string, };
 
 export type Reach = "direct" | "relay" | "none";
 

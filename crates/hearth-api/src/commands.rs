@@ -16,6 +16,7 @@ use crate::cluster::{ClusterReply, ClusterRequest};
 use crate::duty::{DutyOutcome, DutyRecord};
 use crate::error::{ErrorCode, UiError};
 use crate::history::{HistoryReply, HistoryRequest};
+use crate::keys::{BackUpRequest, BackupReply, KeysReply, KeysRequest, PractiseRestoreRequest};
 use crate::message::Role;
 use crate::settings::{ChangeSettingsRequest, SettingsReply, SettingsRequest};
 use crate::slashing::{
@@ -110,6 +111,12 @@ commands! {
     LOOKS settings: Settings(SettingsRequest) -> SettingsReply;
     /// Changes what the owner decided.
     ACTS change_settings: ChangeSettings(ChangeSettingsRequest) -> SettingsReply;
+    /// The key shares that the node holds, and when they were backed up.
+    LOOKS keys: Keys(KeysRequest) -> KeysReply;
+    /// Writes a backup: one encrypted file.
+    ACTS back_up: BackUp(BackUpRequest) -> BackupReply;
+    /// Opens a backup in memory and proves each key share in it. Writes nothing.
+    ACTS practise_restore: PractiseRestore(PractiseRestoreRequest) -> BackupReply;
     /// How far the record of signed messages reaches, per validator.
     LOOKS slashing: Slashing(SlashingRequest) -> SlashingReply;
     /// Writes the record to a file for another program.

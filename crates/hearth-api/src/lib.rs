@@ -34,7 +34,7 @@
 //! - **A length is checked before it is believed**, and no input from outside leads to a panic.
 //! - **Only the node's owner is heard** (and the system's administrator): a folder of mode 0700, a socket of mode
 //!   0600, and the other side's user is known before a byte is read.
-//! - **Secrets do not travel here.** No type of this crate has a place for one.
+//! - **Secrets go one way.** A passphrase that the owner types travels to the node; no answer has a place for a secret.
 
 mod alerts;
 mod checks;
@@ -47,6 +47,7 @@ mod follow;
 mod frame;
 mod health;
 mod history;
+mod keys;
 mod local;
 mod message;
 mod place;
@@ -76,6 +77,9 @@ pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use health::{Facts, Flame, Health, flame, headline, seen_at, sentence, without_this_node};
 pub use history::{
     Effectiveness, HistoryReply, HistoryRequest, OperatorTally, Period, Step, Tally, ValidatorTally,
+};
+pub use keys::{
+    BackUpRequest, BackupReply, KeyShare, KeysReply, KeysRequest, Passphrase, PractiseRestoreRequest,
 };
 pub use local::ListenError;
 pub use message::{ClientMessage, Hello, PROTOCOL, Role, ServerMessage, check_versions};

@@ -10,10 +10,11 @@
 use std::time::Duration;
 
 use hearth_api::{
-    AlertsReply, AlertsRequest, ChangeSettingsRequest, ChecksReply, ChecksRequest, Client, ClusterReply,
-    ClusterRequest, Decoder, Desk, DutiesReply, DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest,
-    Flame, Handler, Hello, HistoryReply, HistoryRequest, MAX_FRAME_BYTES, NodeState, NodeView, PROTOCOL,
-    Publisher, Role, ServerMessage, SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest,
+    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChecksReply, ChecksRequest,
+    Client, ClusterReply, ClusterRequest, Decoder, Desk, DutiesReply, DutiesRequest, ErrorCode,
+    FindBeaconsReply, FindBeaconsRequest, Flame, Handler, Hello, HistoryReply, HistoryRequest, KeysReply,
+    KeysRequest, MAX_FRAME_BYTES, NodeState, NodeView, PROTOCOL, PractiseRestoreRequest, Publisher, Role,
+    ServerMessage, SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest,
     SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, StatusRequest, StopReply,
     StopRequest, UiError, ViewEvent, encode,
 };
@@ -313,6 +314,18 @@ impl Handler for Fake {
 
     async fn change_settings(&self, _: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
         Ok(SettingsReply::default())
+    }
+
+    async fn keys(&self, _: KeysRequest) -> Result<KeysReply, UiError> {
+        Ok(KeysReply::default())
+    }
+
+    async fn back_up(&self, _: BackUpRequest) -> Result<BackupReply, UiError> {
+        Err(UiError::because(ErrorCode::Unwritable, "a fake has no disk"))
+    }
+
+    async fn practise_restore(&self, _: PractiseRestoreRequest) -> Result<BackupReply, UiError> {
+        Err(UiError::because(ErrorCode::Unreadable, "a fake has no disk"))
     }
 
     async fn slashing(&self, _: SlashingRequest) -> Result<SlashingReply, UiError> {

@@ -126,7 +126,7 @@ pub(crate) fn export(command: ExportCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// Asks for an explicit yes.
-fn confirm(consequence: &str) -> anyhow::Result<()> {
+pub(crate) fn confirm(consequence: &str) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
         bail!("{consequence}\nThere is no terminal to ask on: say --yes if that is what you want");
     }

@@ -1,6 +1,7 @@
 //! The `hearth` command.
 
 mod ask;
+mod backup;
 mod charon;
 mod cluster;
 mod combine;
@@ -57,6 +58,9 @@ enum Command {
     /// Look at a cluster's files: check them, or read them.
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Back up a node: one encrypted file with all that cannot be got again. Practise its restore, and restore it.
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Put the key shares of enough operators together: the whole keys of the validators, as keystores.
     Combine(combine::Arguments),
     /// Take over what another program made.
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Command::Create(command) => create::run(command),
         Command::Enr(arguments) => create::show_enr(&arguments),
         Command::Cluster(command) => cluster::run(command),
+        Command::Backup(command) => backup::run(command),
         Command::Combine(arguments) => combine::run(arguments),
         Command::Import(command) => charon::import(command),
         Command::Export(command) => charon::export(command),

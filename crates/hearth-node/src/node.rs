@@ -12,7 +12,7 @@ use hearth_obol::wire::{
 use hearth_p2p::{HostConfig, Pattern, PeerConfig, Protocol};
 use hearth_signer::Signer;
 use hearth_slashing::SlashingDb;
-use hearth_types::{ChainSpec, ForkVersion, OperatorIndex};
+use hearth_types::{ChainSpec, ForkVersion, OperatorIndex, ValidatorPubkey};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +22,11 @@ use crate::event::{NodeEvent, Observer};
 use crate::folder::{DataFolder, FolderError};
 use crate::installation::Installation;
 use crate::key_guard::{KeyGuard, KeyGuardError};
+use crate::keys::KeysDesk;
 use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
 use crate::record::RecordDesk;
+use crate::restored::wait_if_restored;
 use crate::seat::{Seat, SeatError};
 use crate::settings::{Settings, SettingsDesk};
 use crate::show::{Notice, Seated, Stage, Teller};
@@ -72,6 +74,9 @@ pub enum RunError {
         /// As the beacon node says.
         chain: ForkVersion,
     },
+    /// The folder was restored, and its record does not take the floor that it begins with.
+    #[error("the record of signed messages of this restored folder cannot be begun: {0}")]
+    Floor(#[from] hearth_slashing::ImportError),
     /// The slashing protection cannot be opened.
     #[error(transparent)]
     Slashing(#[from] hearth_slashing::OpenError),
@@ -115,7 +120,9 @@ pub async fn run(
         return Err(RunError::NoBeaconNode);
     }
     let desk = SettingsDesk::new(folder.path(), settings.clone());
-    let stage = Stage::open(folder.path(), desk.clone(), stop.clone());
+    let installation = Arc::new(installation);
+    let keys = KeysDesk::new(folder.path(), settings.scrutiny(), Arc::clone(&installation));
+    let stage = Stage::open(folder.path(), (desk.clone(), keys), stop.clone());
     let outcome = if waits {
         wait(&desk, &stage.teller, stop).await
     } else {
@@ -160,7 +167,7 @@ async fn wait(desk: &SettingsDesk, teller: &Teller, stop: CancellationToken) -> 
 async fn tend(
     folder: &Arc<DataFolder>,
     settings: Settings,
-    installation: Installation,
+    installation: Arc<Installation>,
     observer: Box<dyn Observer>,
     stage: &Stage,
     stop: CancellationToken,
@@ -188,7 +195,17 @@ async fn tend(
     let Some((beacon, spec)) = connect(&settings, teller, &stop).await? else { return Ok(()) };
     check_network(&seat, &spec)?;
     let (path, genesis) = (folder.slashing(), spec.genesis_validators_root);
-    let record = off_the_loop(move || SlashingDb::open(&path, genesis)).await??;
+    let (shared, chain, validators) = (Arc::clone(folder), spec.clone(), validators(&seat));
+    let (record, waits) = off_the_loop(move || {
+        let mut record = SlashingDb::open(&path, genesis)?;
+        let waits = wait_if_restored(shared.path(), &mut record, &validators, &chain, clock::now())?;
+        Ok::<_, RunError>((record, waits))
+    })
+    .await??;
+    if let Some(epoch) = waits {
+        tracing::warn!(%epoch, "restored from a backup: nothing is signed until that epoch is over");
+        teller.tell(Notice::Waits(epoch));
+    }
     let keys = seat.keys.clone();
     let driver = assemble(seat, peers, settings, (beacon, spec), record, (observer, teller), &stop).await?;
     let (thread, spec) = (driver.signing.others(), Arc::clone(&driver.spec));
@@ -294,6 +311,10 @@ async fn connect(
 fn seated(seat: &Seat, settings: &Settings) -> Seated {
     let Cluster { me, operators, .. } = seat.cluster;
     Seated { me, operators, nickname: settings.nickname.clone(), facts: seat.facts.clone() }
+}
+
+fn validators(seat: &Seat) -> Vec<ValidatorPubkey> {
+    seat.keyring.validators().copied().collect()
 }
 
 fn check_network(seat: &Seat, spec: &ChainSpec) -> Result<(), RunError> {

@@ -98,6 +98,11 @@ pub(crate) struct ClusterKeys {
 }
 
 impl ClusterKeys {
+    /// Public key of each of this operator's shares, and the validator that it is a share of.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = ([u8; 48], ValidatorPubkey)> + '_ {
+        self.shares.iter().map(|(share, validator)| (*share, *validator))
+    }
+
     pub(crate) fn of(lock: &UsableLock, me: OperatorIndex) -> Self {
         let groups = lock.validators().iter().map(|keys| ValidatorPubkey::new(keys.group.to_bytes()));
         Self { groups: groups.collect(), shares: lock.share_keys(me) }

@@ -19,7 +19,7 @@ use hearth_beacon::{NodeStatus, Progress};
 use hearth_duties::{Report, ValidatorRecord};
 use hearth_obol::cluster::Networks;
 use hearth_obol::wire::PeerInfo;
-use hearth_types::{ChainSpec, Duty, OperatorIndex, UnixMillis};
+use hearth_types::{ChainSpec, Duty, Epoch, OperatorIndex, UnixMillis};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::checks::{CheckDesk, Surveyor};
 use crate::clock;
 use crate::history::History;
+use crate::keys::KeysDesk;
 use crate::record::RecordDesk;
 use crate::settings::SettingsDesk;
 use chronicle::{Chronicle, Told};
@@ -60,6 +61,8 @@ pub(crate) enum Notice {
     NoChain,
     /// It performs duties, or has none because it is in no cluster.
     Running,
+    /// It signs nothing until this epoch is over, because it was restored from a backup.
+    Waits(Epoch),
     /// It finishes the duty under way.
     Stopping,
     /// A step on the road of a duty.
@@ -108,6 +111,7 @@ pub(crate) struct Stage {
     surveying: JoinHandle<()>,
     checks: CheckDesk,
     settings: SettingsDesk,
+    keys: KeysDesk,
     /// Answers whoever connects; `None` where the socket cannot be had.
     serving: Option<JoinHandle<()>>,
     /// `None` where it cannot be had.
@@ -123,7 +127,11 @@ impl Stage {
     /// what is in effect.
     ///
     /// A socket or a history that cannot be had is only warned about: duties depend on neither.
-    pub(crate) fn open(folder: &Path, settings: SettingsDesk, stop_node: CancellationToken) -> Self {
+    pub(crate) fn open(
+        folder: &Path,
+        (settings, keys): (SettingsDesk, KeysDesk),
+        stop_node: CancellationToken,
+    ) -> Self {
         let (teller, notices) = mpsc::channel(NOTICES_WAITING);
         let (ask, questions) = mpsc::channel(QUESTIONS_WAITING);
         let now = clock::now();
@@ -155,6 +163,7 @@ impl Stage {
             beacons: None,
             spec: None,
             machine: Machine::default(),
+            waits_until: None,
         };
         let task = tokio::spawn(show.go_on(notices, questions));
         let (surveyor, checks) = Surveyor::new(folder.to_owned(), settings.time_servers());
@@ -167,6 +176,7 @@ impl Stage {
             surveying,
             checks,
             settings,
+            keys,
             serving: None,
             history,
             record: Arc::default(),
@@ -194,6 +204,7 @@ impl Stage {
             record: Arc::clone(&self.record),
             checks: self.checks.clone(),
             settings: self.settings.clone(),
+            keys: self.keys.clone(),
             stop_node: self.stop_node.clone(),
         }
     }
@@ -233,6 +244,8 @@ struct Show {
     beacons: Option<watch::Receiver<Vec<NodeStatus>>>,
     spec: Option<Arc<ChainSpec>>,
     machine: Machine,
+    /// The last epoch in which nothing is signed.
+    waits_until: Option<Epoch>,
 }
 
 impl Show {
@@ -264,6 +277,7 @@ impl Show {
                 self.view.node.state = NodeState::Starting { waiting_for: waiting_for.into() };
             }
             (Notice::Running, _) => self.view.node.state = NodeState::Running,
+            (Notice::Waits(epoch), _) => self.waits_until = Some(epoch),
             (Notice::Stopping, _) => self.view.node.state = NodeState::Stopping,
             (Notice::Seated(seated), _) => {
                 self.chronicle = Some(Chronicle::new(&seated));
@@ -363,10 +377,31 @@ impl Show {
         });
     }
 
+    /// A restored node says why it does not sign yet, and when it will.
+    fn wait(&mut self) {
+        let (Some(last), Some(spec), Some(slot)) = (self.waits_until, &self.spec, self.view.slot) else {
+            return;
+        };
+        let waits = spec.epoch_of(slot) <= last;
+        let next = last.get().saturating_add(1);
+        match &self.view.node.state {
+            NodeState::Running | NodeState::Refusing { .. } if waits => {
+                let reason = format!("restored from a backup, it waits for epoch {next} before it signs");
+                self.view.node.state = NodeState::Refusing { reason };
+            }
+            NodeState::Refusing { .. } => {
+                self.view.node.state = NodeState::Running;
+                self.waits_until = None;
+            }
+            _ => {}
+        }
+    }
+
     /// Looks at what changes by itself, then publishes.
     fn show(&mut self, now: UnixMillis) {
         self.add_up(now);
         self.view.slot = self.spec.as_ref().and_then(|spec| spec.slot_at(now));
+        self.wait();
         if let Some(statuses) = &self.beacons {
             self.view.beacons = statuses.borrow().iter().map(beacon_view).collect();
         }

@@ -1,20 +1,13 @@
 import { t } from "../lib/messages";
 import { unreachable } from "../lib/unreachable";
 
-export type LaterPlace = "keys" | "diversity" | "drills" | "join" | "ceremony" | "exit";
+export type LaterPlace = "diversity" | "drills" | "join" | "ceremony" | "exit";
 
 type LaterWords = { title: string; sentence: string; meanwhile: string; commands: string[] };
 
 /** What a place says until its work is done. Commands are the same in every language. */
 export function laterWords(place: LaterPlace): LaterWords {
   switch (place) {
-    case "keys":
-      return {
-        title: t("nav.keys"),
-        sentence: t("later.keys.sentence"),
-        meanwhile: t("later.keys.meanwhile"),
-        commands: ["hearth export charon back --data-dir hearth"],
-      };
     case "diversity":
       return {
         title: t("nav.diversity"),

@@ -184,6 +184,29 @@ describe("whoever sits before the window", () => {
       expect(await page.isVisible("text=This is a demo.")).toBe(false);
     }));
 
+  test("backs up the key shares, and practises the restore with the right words only", () =>
+    within({ at: "/keys" }, async (window) => {
+      const { page } = window;
+      await page.waitForSelector("text=Not backed up yet");
+      const [newFile, file] = [page.getByLabel("New file"), page.getByLabel("Backup file")];
+      await newFile.fill("/media/stick/sam.hearthbackup");
+      await page.getByLabel("Passphrase", { exact: true }).first().fill("amber bridge");
+      await page.getByLabel("The same again").fill("amber bridges");
+      await page.waitForSelector("text=The two passphrases are not the same.");
+      await page.getByLabel("The same again").fill("amber bridge");
+      await page.click("text=Write the backup");
+      await page.waitForSelector("text=sam.hearthbackup is written");
+      await page.waitForSelector("text=Its restore was never practised");
+      await file.fill("/media/stick/sam.hearthbackup");
+      await page.getByLabel("Passphrase", { exact: true }).last().fill("amber bride");
+      await page.click("text=Open it");
+      await page.waitForSelector("[role=alert]:has-text('Type the passphrase')");
+      await page.getByLabel("Passphrase", { exact: true }).last().fill("amber bridge");
+      await page.click("text=Open it");
+      await page.waitForSelector("text=This backup can be restored");
+      await page.waitForSelector("text=Backed up, and the restore was practised.");
+    }));
+
   test("gives the node a name, and is told when it is too long", () =>
     within({ at: "/settings/node" }, async (window) => {
       const { page } = window;

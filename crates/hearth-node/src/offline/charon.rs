@@ -22,6 +22,14 @@ pub(super) enum CopyError {
     Unwritable(Unwritable),
 }
 
+/// Later fee recipients.
+const OVERRIDES: &str = "builder_registrations_overrides.json";
+
+/// Whether a file of this name is one of the cluster's that is no secret.
+pub(super) fn is_open_file(name: &str) -> bool {
+    matches!(name, LOCK | OVERRIDES | "cluster-definition.json") || is_deposit_file(name)
+}
+
 /// Copies what is no secret: the lock, the definition, later fee recipients, deposit data, and the waiting time of the node's
 /// key.
 pub(super) fn copy_open_files(from: &Path, to: &Path) -> Result<(), CopyError> {
@@ -33,9 +41,8 @@ pub(super) fn copy_open_files(from: &Path, to: &Path) -> Result<(), CopyError> {
         let mode = match name.as_str() {
             LOCK => 0o400,
             KEY_LOCK_FILE => 0o600,
-            "builder_registrations_overrides.json" => 0o644,
-            "cluster-definition.json" => 0o444,
-            name if is_deposit_file(name) => 0o444,
+            OVERRIDES => 0o644,
+            name if is_open_file(name) => 0o444,
             _ => continue,
         };
         let content = read(&entry.path()).map_err(|source| unreadable(&entry.path(), source))?;
@@ -44,7 +51,7 @@ pub(super) fn copy_open_files(from: &Path, to: &Path) -> Result<(), CopyError> {
     Ok(())
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }

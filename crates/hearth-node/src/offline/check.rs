@@ -245,7 +245,16 @@ impl Scrutiny {
     ///
     /// Blocks, and must not be called from a task of an async runtime.
     pub(crate) fn usable_lock(&self, path: &Path) -> Result<(UsableLock, Vec<String>), ClusterFileError> {
-        let lock = read_lock(path)?;
+        self.usable_lock_in(&read_bounded(path)?, path)
+    }
+
+    /// The same of a lock in memory; `path` is what errors call it.
+    pub(crate) fn usable_lock_in(
+        &self,
+        json: &[u8],
+        path: &Path,
+    ) -> Result<(UsableLock, Vec<String>), ClusterFileError> {
+        let lock = parse_lock(json, path)?;
         let networks = self.networks_for(&lock.definition)?;
         if self.no_verify {
             let unusable = |source| ClusterFileError::Unusable { path: path.to_owned(), source };
@@ -314,9 +323,13 @@ pub(crate) fn fork_version(plan: &Definition) -> Option<ForkVersion> {
 }
 
 fn read_lock(path: &Path) -> Result<Lock, ClusterFileError> {
+    parse_lock(&read_bounded(path)?, path)
+}
+
+fn parse_lock(json: &[u8], path: &Path) -> Result<Lock, ClusterFileError> {
     let malformed =
         |source| ClusterFileError::Malformed { path: path.to_owned(), kind: FileKind::Lock, source };
-    Lock::from_json(&read_bounded(path)?).map_err(malformed)
+    Lock::from_json(json).map_err(malformed)
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, ClusterFileError> {

@@ -5,6 +5,7 @@
 //! plan, create    new clusters: a plan for a ceremony, or everything by a trusted dealer
 //! keys, combine   keys of validators: existing ones to be split, shares to be put together
 //! check, show     what a cluster file is worth, and what it says
+//! backup          one encrypted file with all that cannot be got again, its practice and its restore
 //! deposits        files for the launchpad, read again
 //! import, export  folders of Charon, in and out; charon is what both know of one
 //! stopped         the record of signed messages of a node that does not run
@@ -13,6 +14,7 @@
 //!
 //! Everything here blocks. Nothing is ever overwritten, and an interrupted command leaves nothing behind.
 
+mod backup;
 mod charon;
 mod check;
 mod combine;
@@ -27,6 +29,7 @@ mod plan;
 mod show;
 mod stopped;
 
+pub use backup::{BackupError, BackupFacts, BackupNotes, back_up, practise_restore, restore};
 pub use check::{ClusterFileError, FileCheck, FileKind, Scrutiny, verify_file, verify_folder};
 pub use combine::{Combination, CombineError, Combined, combine};
 pub use create::{Blueprint, CreateError, Created, Creation, Keys, create_cluster};

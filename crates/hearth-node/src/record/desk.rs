@@ -41,6 +41,10 @@ impl RecordDesk {
         Self { thread, path, keys: Arc::new(keys), spec, turn: Mutex::const_new(()) }
     }
 
+    pub(crate) fn keys(&self) -> Arc<ClusterKeys> {
+        Arc::clone(&self.keys)
+    }
+
     pub(crate) async fn slashing(&self) -> Result<SlashingReply, UiError> {
         let path = self.path.clone();
         self.ask(move |record| sum_up(record, &path)).await

@@ -3,11 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use hearth_api::{
-    AlertEngine, AlertsReply, AlertsRequest, ChangeSettingsRequest, ChecksReply, ChecksRequest, ClusterReply,
-    ClusterRequest, DutiesReply, DutiesRequest, DutyRecord, DutyUnderWay, ErrorCode, FindBeaconsReply,
-    FindBeaconsRequest, Handler, HistoryReply, HistoryRequest, Mark, NodeView, Publisher, SettingsReply,
-    SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest,
-    SlashingReply, SlashingRequest, StatusRequest, StopReply, StopRequest, UiError, without_this_node,
+    AlertEngine, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChecksReply,
+    ChecksRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest, DutyRecord, DutyUnderWay,
+    ErrorCode, FindBeaconsReply, FindBeaconsRequest, Handler, HistoryReply, HistoryRequest, KeysReply,
+    KeysRequest, Mark, NodeView, PractiseRestoreRequest, Publisher, SettingsReply, SettingsRequest,
+    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
+    SlashingRequest, StatusRequest, StopReply, StopRequest, UiError, without_this_node,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use crate::checks::{CheckDesk, find_beacons};
 use crate::clock;
 use crate::driver::LAST_DUTY;
 use crate::history::History;
+use crate::keys::KeysDesk;
 use crate::record::RecordDesk;
 use crate::settings::SettingsDesk;
 
@@ -67,6 +69,7 @@ pub(super) struct Desk {
     pub(super) record: Arc<OnceLock<RecordDesk>>,
     pub(super) checks: CheckDesk,
     pub(super) settings: SettingsDesk,
+    pub(super) keys: KeysDesk,
     pub(super) stop_node: CancellationToken,
 }
 
@@ -134,6 +137,18 @@ impl Handler for Desk {
 
     async fn change_settings(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
         self.settings.change(request).await
+    }
+
+    async fn keys(&self, _: KeysRequest) -> Result<KeysReply, UiError> {
+        self.keys.show(self.record.get().map(RecordDesk::keys)).await
+    }
+
+    async fn back_up(&self, request: BackUpRequest) -> Result<BackupReply, UiError> {
+        self.keys.back_up(request).await
+    }
+
+    async fn practise_restore(&self, request: PractiseRestoreRequest) -> Result<BackupReply, UiError> {
+        self.keys.practise(request).await
     }
 
     async fn slashing(&self, _: SlashingRequest) -> Result<SlashingReply, UiError> {

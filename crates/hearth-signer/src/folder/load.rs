@@ -261,25 +261,52 @@ struct Listing {
 fn list(folder: &Path, validators: usize) -> Result<Listing, LoadError> {
     let extra = |name: &str| LoadError::ExtraFile { path: folder.join(name), validators };
     let (mut stems, mut texts) = (BTreeMap::new(), BTreeSet::new());
+    let mut numbers = Numbers::new(folder, validators);
     for name in &names(folder)? {
         let Some((stem, number)) = ["json", "txt"].iter().find_map(|ending| parse_name(name, ending)) else {
             return Err(extra(name));
         };
-        if number >= validators {
-            return Err(extra(name));
-        }
         if name.ends_with("txt") {
+            if number >= validators {
+                return Err(extra(name));
+            }
             texts.insert(stem.to_owned());
-        } else if stems.insert(number, stem.to_owned()).is_some() {
-            return Err(extra(name)); // Both `keystore-0.json` and `keystore-insecure-0.json`.
+        } else {
+            // Refuses the second of `keystore-0.json` and `keystore-insecure-0.json`.
+            numbers.take(Some(number), name)?;
+            stems.insert(number, stem.to_owned());
         }
     }
-    match (0..validators).find(|number| !stems.contains_key(number)) {
-        Some(number) => {
-            let path = folder.join(format!("{}.json", stem(Cost::Standard, number)));
-            Err(LoadError::MissingKeystore { path, validators })
+    numbers.refuse_missing()?;
+    Ok(Listing { stems, texts })
+}
+
+/// Which keystores of `0..validators` there are, one by one.
+pub(super) struct Numbers<'a> {
+    folder: &'a Path,
+    validators: usize,
+    seen: BTreeSet<usize>,
+}
+
+impl<'a> Numbers<'a> {
+    pub(super) const fn new(folder: &'a Path, validators: usize) -> Self {
+        Self { folder, validators, seen: BTreeSet::new() }
+    }
+
+    /// Takes note of one; refuses what is none, or is there already.
+    pub(super) fn take(&mut self, number: Option<usize>, name: &str) -> Result<(), LoadError> {
+        match number.filter(|number| *number < self.validators) {
+            Some(number) if self.seen.insert(number) => Ok(()),
+            _ => Err(LoadError::ExtraFile { path: self.folder.join(name), validators: self.validators }),
         }
-        None => Ok(Listing { stems, texts }),
+    }
+
+    pub(super) fn refuse_missing(&self) -> Result<(), LoadError> {
+        let missing = (0..self.validators).find(|number| !self.seen.contains(number));
+        missing.map_or(Ok(()), |number| {
+            let path = self.folder.join(format!("{}.json", stem(Cost::Standard, number)));
+            Err(LoadError::MissingKeystore { path, validators: self.validators })
+        })
     }
 }
 
@@ -300,7 +327,7 @@ fn names(folder: &Path) -> Result<BTreeSet<String>, LoadError> {
 }
 
 /// The stem and the number of a file with this ending, if it is one of ours.
-fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, usize)> {
+pub(super) fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, usize)> {
     let found = name.strip_suffix(ending)?.strip_suffix('.')?;
     let number = found.rsplit('-').next()?.parse().ok()?;
     [Cost::Standard, Cost::Insecure].iter().any(|cost| stem(*cost, number) == found).then_some((found, number))
@@ -331,9 +358,20 @@ impl Closed {
             ReadError::TooLarge => refused(KeystoreError::TooLarge { limit_bytes: keystore::MOST_BYTES }),
             ReadError::Io(source) => LoadError::Io { path: path.clone(), source },
         })?;
-        let keystore = Keystore::parse(&json).map_err(refused)?;
         // The buffer has room for the largest file; there may be thousands.
         let json = Zeroizing::new(json.to_vec());
+        Self::parse(path, stem, json, password, password_path)
+    }
+
+    pub(super) fn parse(
+        path: PathBuf,
+        stem: String,
+        json: Zeroizing<Vec<u8>>,
+        password: Password,
+        password_path: PathBuf,
+    ) -> Result<Self, LoadError> {
+        let refused = |source| LoadError::Keystore { path: path.clone(), source };
+        let keystore = Keystore::parse(&json).map_err(refused)?;
         Ok(Self { stem, json, password, path, password_path, keystore })
     }
 

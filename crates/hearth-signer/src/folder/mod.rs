@@ -6,12 +6,14 @@
 //!
 //! Source: `obol-cluster.md` 9.1 and 9.2.
 
+mod carry;
 mod load;
 mod transfer;
 mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use carry::{Carried, CarriedKeystore};
 pub use load::{LoadError, LoadedShare, LockedValidator, load, load_keyring};
 pub use transfer::{TransferError, transfer};
 pub use write::{WriteError, write};

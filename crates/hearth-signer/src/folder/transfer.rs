@@ -1,16 +1,13 @@
 //! Key shares move from one folder to another, and their passwords from text files into a sealed one or back.
 
-use std::collections::BTreeMap;
-
 use hearth_types::ShareIndex;
 use rand::CryptoRng;
 use thiserror::Error;
 
-use super::load::{LoadError, LockedValidator, open_all, read_all};
-use super::write::{WriteError, put_in_place, refuse_if_occupied};
-use super::{Passwords, Progress, Shelf};
-use crate::files::{self, Workplace};
-use crate::seal;
+use super::carry::Carried;
+use super::load::{LoadError, LockedValidator};
+use super::write::{WriteError, refuse_if_occupied};
+use super::{Progress, Shelf};
 
 /// Why key shares were not copied. The folder that they were to come from is as it was.
 #[derive(Debug, Error)]
@@ -39,37 +36,8 @@ pub fn transfer(
     progress: impl FnMut(Progress),
 ) -> Result<(), TransferError> {
     refuse_if_occupied(to.folder)?;
-    let closed = read_all(from, validators.len())?;
+    let carried = Carried::read(from, validators.len())?;
     // What does not open here would not open there either, and then the original may be gone.
-    drop(open_all(&closed, validators, Some(own), progress)?);
-
-    let draft = Workplace::beside(to.folder, rng).map_err(failed(to.folder))?;
-    let create = |name: &str, content: &[u8]| {
-        let path = draft.path().join(name);
-        files::create(&path, content).map_err(failed(&path))
-    };
-    files::create_folder(draft.path()).map_err(failed(draft.path()))?;
-    for keystore in &closed {
-        create(&format!("{}.json", keystore.stem), &keystore.json)?;
-    }
-    match to.passwords {
-        Passwords::Beside => {
-            for keystore in &closed {
-                create(&format!("{}.txt", keystore.stem), keystore.password.reveal().as_bytes())?;
-            }
-        }
-        Passwords::Sealed(key) => {
-            let passwords: BTreeMap<_, _> =
-                closed.into_iter().map(|keystore| (keystore.stem, keystore.password)).collect();
-            create(seal::FILE_NAME, &seal::seal(&passwords, key, rng))?;
-        }
-    }
-    files::sync_folder(draft.path()).map_err(failed(draft.path()))?;
-    put_in_place(draft.path(), to.folder)?;
-    Ok(files::sync_folder(files::parent(to.folder)).map_err(failed(to.folder))?)
-}
-
-fn failed(path: &std::path::Path) -> impl Fn(std::io::Error) -> WriteError {
-    let path = path.to_owned();
-    move |source| WriteError::Io { path: path.clone(), source }
+    carried.check(validators, own, progress)?;
+    Ok(carried.put(to, rng)?)
 }

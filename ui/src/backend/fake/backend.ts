@@ -23,6 +23,7 @@ import { difference } from "./difference";
 import { history } from "./history";
 import { ACTS, type Act } from "./scenarios";
 import { find } from "./checks";
+import { FakeKeys } from "./keys";
 import { FakeRecord } from "./slashing";
 import { beacon, facts, friends, type FakeCluster, type World } from "./world";
 
@@ -34,6 +35,10 @@ export class FakeBackend implements Backend {
   #hear: ((news: News) => void) | null = null;
   #sent: NodeView | null = null;
   #kept: FakeRecord | null = null;
+  readonly #keys = new FakeKeys(
+    () => this.world.clusters[0],
+    () => this.clock.now(),
+  );
   #atLogin = false;
   #demo = false;
   #go: ((to: string) => void) | null = null;
@@ -90,6 +95,9 @@ export class FakeBackend implements Backend {
     find_beacons: ({ urls }) => find(urls, this.world.beaconHere),
     settings: () => this.#settings(),
     change_settings: (request) => this.#change(request),
+    keys: () => this.#keys.show(),
+    back_up: (request) => this.#keys.backUp(request),
+    practise_restore: (request) => this.#keys.practise(request),
     slashing: () => this.#record().show(),
     slashing_export: (request) => this.#record().write(request),
     slashing_import: (request) => this.#record().add(request),
