@@ -26,6 +26,21 @@ export function hear(link: Link, news: News): Link {
   return view === null ? { ...link, gap: true } : { view, lost: null, gap: false };
 }
 
+/** Whether one differs from the other in nothing but numbers that never rest: times of messages, heads, what was measured. */
+export function trembles(before: Link, after: Link): boolean {
+  if (before.view === null || after.view === null || before.lost !== after.lost || before.gap !== after.gap) return false;
+  return still(before.view) === still(after.view);
+}
+
+function still(view: NodeView): string {
+  const beacons = view.beacons.map((one) => ({ ...one, head_slot: null, latency_ms: null, head_delay_ms: null }));
+  const clusters = view.clusters.map((cluster) => ({
+    ...cluster,
+    seats: cluster.seats.map((seat) => ({ ...seat, rtt_ms: null, last_seen_ms: null, clock_offset_ms: null })),
+  }));
+  return JSON.stringify({ ...view, seq: 0, at_ms: 0, slot: null, checks: null, beacons, clusters });
+}
+
 /** Whether a view says nothing about now. */
 export function isStale(view: NodeView | null, nowMs: number): boolean {
   return view === null || nowMs - view.at_ms > STALE_MS;

@@ -2,7 +2,7 @@ import type { ClusterView, Health, NodeView } from "$api";
 
 import type { Backend } from "../backend/backend";
 import type { Clock } from "../lib/clock";
-import { hear, isStale, noLink, seenAt, type Link } from "./link";
+import { hear, isStale, noLink, seenAt, trembles, type Link } from "./link";
 import { noTimes, recordTimes, type PathTimes } from "./path-times";
 
 /** Time that a node is given to answer before the window says that there is none. */
@@ -10,6 +10,9 @@ export const PATIENCE_MS = 3_000;
 
 /** Shortest time between two views that are drawn: what comes faster is drawn together. */
 export const PACE_MS = 100;
+
+/** Between two looks at the clock. */
+const TICK_MS = 1_000;
 
 /** The node as the window knows it. */
 export class NodeModel {
@@ -19,6 +22,8 @@ export class NodeModel {
   readonly #sinceMs: number;
 
   readonly nowMs = $derived(this.#nowMs);
+  /** The same, for what shows no seconds: changes once a minute. */
+  readonly minuteMs = $derived(Math.floor(this.#nowMs / 60_000) * 60_000);
   readonly view: NodeView | null = $derived(this.#link.view);
   readonly stale = $derived(isStale(this.#link.view, this.#nowMs));
   readonly health: Health = $derived(seenAt(this.#link.view?.health ?? null, this.stale));
@@ -53,13 +58,15 @@ export class NodeModel {
       const told = news.kind === "event" && link.view !== null;
       heard = { link, times: told ? recordTimes(heard.times, link.view) : heard.times };
       if (link.gap && !before.gap) this.backend.resync();
-      if (link === before || cancelDrawing !== null) return;
+      // What trembles is drawn with the next tick: each drawing costs more than all else that this page does.
+      if (link === before || cancelDrawing !== null || (!this.stale && trembles(this.#link, link))) return;
       const wait = drawnMs + PACE_MS - this.clock.now();
       if (wait <= 0) draw();
       else cancelDrawing = this.clock.after(wait, draw);
     });
-    const stopTicking = this.clock.every(1_000, () => {
-      this.#nowMs = this.clock.now();
+    const stopTicking = this.clock.every(TICK_MS, () => {
+      if (cancelDrawing === null) draw();
+      else this.#nowMs = this.clock.now();
     });
     return () => {
       stopHearing();

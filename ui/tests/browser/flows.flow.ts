@@ -41,6 +41,16 @@ describe("whoever sits before the window", () => {
       expect(await state(window)).toContain("4 of 4");
     }));
 
+  test("asks the node again only when there is something new to ask about", () =>
+    within({}, async (window) => {
+      await window.advance(1_000);
+      const asked = async (): Promise<number> => (await window.asked("history")) + (await window.asked("duties"));
+      const before = await asked();
+      for (let beat = 0; beat < 10; beat += 1) await window.advance(1_000);
+      // At most one duty comes to its end in ten seconds, and each list is asked for once more.
+      expect((await asked()) - before).toBeLessThanOrEqual(2);
+    }));
+
   test("misses nothing when an update goes astray", () =>
     within({}, async (window) => {
       await window.drop();

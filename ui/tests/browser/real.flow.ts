@@ -32,7 +32,7 @@ function says(child: ChildProcess, what: string): Promise<void> {
 }
 
 test.runIf(program !== undefined)(
-  "the window shows real nodes: four operators, a duty that was sent, and the record of what was signed",
+  "the window shows real nodes: four operators, a duty that was sent, the record of what was signed, a backup and its practice",
   async () => {
     // Short, because the socket's path has to fit.
     const folder = mkdtempSync("/tmp/hw-");
@@ -61,6 +61,20 @@ test.runIf(program !== undefined)(
       await page.waitForSelector("[role=gridcell][aria-label*=sent]");
       await page.goto(`http://127.0.0.1:${PORT}/?ws=ws://127.0.0.1:${BRIDGE_PORT}#/slashing`);
       await page.waitForSelector("tbody th:has-text('0x')");
+      // A backup is written, and its restore practised, by the node itself.
+      await page.goto(`http://127.0.0.1:${PORT}/?ws=ws://127.0.0.1:${BRIDGE_PORT}#/keys`);
+      const backup = join(folder, "sam.hearthbackup");
+      await page.getByLabel("New file").fill(backup);
+      await page.getByLabel("Passphrase", { exact: true }).first().fill("amber bridge candle");
+      await page.getByLabel("The same again").fill("amber bridge candle");
+      await page.click("text=Write the backup");
+      await page.waitForSelector("text=sam.hearthbackup is written");
+      await page.getByLabel("Backup file").fill(backup);
+      await page.getByLabel("Passphrase", { exact: true }).last().fill("amber bridge candle");
+      await page.click("text=Open it");
+      await page.waitForSelector("text=This backup can be restored: 1 key share");
+      await page.goto(`http://127.0.0.1:${PORT}/?ws=ws://127.0.0.1:${BRIDGE_PORT}#/alerts`);
+      await page.waitForSelector("li:has-text('Disk'):has-text('free')");
       await page.goto(`http://127.0.0.1:${PORT}/?ws=ws://127.0.0.1:${BRIDGE_PORT}#/`);
       await page.waitForSelector("header .state:has-text('3 of 4 operators here')");
       expect(faults).toEqual([]);

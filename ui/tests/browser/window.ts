@@ -1,6 +1,7 @@
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 
 import type {} from "../../src/backend/fake/start";
+import type { CommandName } from "../../src/backend/backend";
 import type { Act } from "../../src/backend/fake/scenarios";
 import { PORT } from "./serve";
 
@@ -87,6 +88,11 @@ export class Window {
 
   advance(ms: number): Promise<void> {
     return this.page.evaluate((time) => window.hearthFake?.advance(time), ms);
+  }
+
+  /** How often the fake node was asked for something. */
+  asked(command: CommandName): Promise<number> {
+    return this.page.evaluate((what) => window.hearthFake?.asked(what) ?? 0, command);
   }
 
   drop(): Promise<void> {

@@ -41,15 +41,39 @@ describe("the model of the node", () => {
     tell({ kind: "event", event: { snapshot: view } });
     const shown = new Set([node.view?.seq]);
     for (let ms = 0; ms < 1_000; ms += 10) {
+      world.node = { kind: "starting", waiting_for: `step ${ms}` };
       const now = next(clock);
       tell({ kind: "event", event: { update: difference(view, now) } });
       view = now;
       clock.advance(10);
       shown.add(node.view?.seq);
     }
+    world.node = { kind: "running" };
+    expect(shown.size).toBeGreaterThan(5);
     expect(shown.size).toBeLessThanOrEqual(11);
     clock.advance(100);
     expect(node.view?.seq).toBe(view.seq);
+  });
+
+  test("draws numbers that never rest once a second, and what matters at once", () => {
+    const { node, clock, tell } = model();
+    let view = next(clock);
+    tell({ kind: "event", event: { snapshot: view } });
+    const shown = new Set([node.view?.seq]);
+    const come = (): void => {
+      const now = next(clock);
+      tell({ kind: "event", event: { update: difference(view, now) } });
+      view = now;
+      clock.advance(50);
+      shown.add(node.view?.seq);
+    };
+    for (let ms = 0; ms < 3_000; ms += 50) come();
+    expect(shown.size).toBeLessThanOrEqual(4);
+    world.clusters[0]?.awaySinceMs.set(1, clock.now());
+    come();
+    clock.advance(100);
+    world.clusters[0]?.awaySinceMs.delete(1);
+    expect(node.view?.clusters[0]?.seats[0]?.state).toBe("dark");
   });
 
   test("asks once for a snapshot when an update went astray, and shows what it held until then", () => {

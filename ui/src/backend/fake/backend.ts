@@ -39,6 +39,7 @@ export class FakeBackend implements Backend {
     () => this.world.clusters[0],
     () => this.clock.now(),
   );
+  readonly #asked = new Map<CommandName, number>();
   #atLogin = false;
   #demo = false;
   #go: ((to: string) => void) | null = null;
@@ -108,6 +109,7 @@ export class FakeBackend implements Backend {
     if (this.world.answerMs > 0) {
       await new Promise<void>((done) => this.clock.after(this.world.answerMs, done));
     }
+    this.#asked.set(command, this.asked(command) + 1);
     if (!this.world.connected) throw new Failure(ownError("not_running", null));
     if (this.world.failing) throw new Failure(failure);
     return this.#handlers[command](request);
@@ -131,6 +133,11 @@ export class FakeBackend implements Backend {
     queueMicrotask(() => {
       this.#begin();
     });
+  }
+
+  /** How often it was asked for something. */
+  asked(command: CommandName): number {
+    return this.#asked.get(command) ?? 0;
   }
 
   /** Something happens. */

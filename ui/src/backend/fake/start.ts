@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/clock";
+import type { CommandName } from "../backend";
 import { PACE_MS } from "../../model/node.svelte";
 import { FakeBackend } from "./backend";
 import { HeldClock, RunningClock } from "./clocks";
@@ -10,6 +11,7 @@ export type Strings = {
   advance(ms: number): void;
   act(act: Act): void;
   drop(): void;
+  asked(command: CommandName): number;
 };
 
 declare global {
@@ -38,6 +40,7 @@ export function startFake(name: string, held: boolean): { backend: FakeBackend; 
       backend.drop();
       advance(PACE_MS);
     },
+    asked: (command) => backend.asked(command),
   };
   return { backend, clock };
 }
