@@ -6,6 +6,7 @@
 //! Source of the rules: ux.md 3.7. Not here yet, because the node does not know the facts: sync committee, proposals, fee recipient, refusals of the signer. Nor quiet hours, snoozing and the digest, which
 //! belong to the channels.
 
+mod computer;
 mod duties;
 mod engine;
 

@@ -10,6 +10,7 @@ use hearth_signer::folder::{FOLDER_NAME, is_sealed};
 use hearth_types::ValidatorPubkey;
 use tokio::sync::Mutex;
 
+use crate::aside::{absolute, aside};
 use crate::clock;
 use crate::installation::Installation;
 use crate::offline::{BackupError, BackupFacts, BackupNotes, Scrutiny, back_up, practise_restore};
@@ -41,7 +42,7 @@ impl KeysDesk {
             let keys = inner.folder.join(FOLDER_NAME);
             let shares = cluster.iter().flat_map(|cluster| cluster.shares());
             let share = |(share, validator)| KeyShare { validator, share: ValidatorPubkey::new(share) };
-            Ok(KeysReply {
+            Ok::<_, UiError>(KeysReply {
                 shares: shares.map(share).collect(),
                 sealed: is_sealed(&keys),
                 folder: keys.display().to_string(),
@@ -61,7 +62,7 @@ impl KeysDesk {
             let passphrase: &Passphrase = &request.passphrase;
             let made = back_up(folder, &path, passphrase, scrutiny, installation, now_ms, &mut |_, _| true)?;
             BackupNotes { made_ms: Some(now_ms), ..BackupNotes::of(folder) }.keep(folder);
-            Ok(reply(&path, made))
+            Ok::<_, UiError>(reply(&path, made))
         })
         .await
     }
@@ -74,7 +75,7 @@ impl KeysDesk {
             let Inner { folder, scrutiny, .. } = &*inner;
             let facts = practise_restore(&path, &request.passphrase, scrutiny, &mut |_, _| true)?;
             BackupNotes { practised_ms: Some(now_ms), ..BackupNotes::of(folder) }.keep(folder);
-            Ok(reply(&path, facts))
+            Ok::<_, UiError>(reply(&path, facts))
         })
         .await
     }
@@ -90,19 +91,6 @@ fn reply(path: &Path, facts: BackupFacts) -> BackupReply {
         validators: u32::try_from(facts.validators).unwrap_or(u32::MAX),
         made_ms: facts.made_ms,
     }
-}
-
-/// What is relative for whoever asks lies elsewhere for the node.
-fn absolute(path: &str) -> Result<PathBuf, UiError> {
-    let path = PathBuf::from(path);
-    if path.is_absolute() { Ok(path) } else { Err(UiError::value_refused("Give the whole path of the file.")) }
-}
-
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, UiError> + Send + 'static,
-) -> Result<T, UiError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(UiError::because(ErrorCode::Internal, error)))
 }
 
 impl From<BackupError> for UiError {

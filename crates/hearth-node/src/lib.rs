@@ -8,6 +8,7 @@
 //! its record is on disk.
 
 mod alarms;
+mod aside;
 mod checks;
 mod clock;
 mod driver;

@@ -8,29 +8,28 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hearth_types::LockHash;
 
+use super::computer;
 use super::duties::DutyWatch;
 use super::{Alert, AlertKind, Severity};
-use crate::checks::{BEACON_SLOW_MS, CLOCK_BAD_MS, Check, DISK_DAYS, DISK_LOW_MIB, Measured, PowerSource};
+use crate::checks::BEACON_SLOW_MS;
 use crate::duty::{DutyOutcome, DutyRecord};
 use crate::view::{BeaconView, ClusterView, NodeState, NodeView, Reach, SeatState, SeatView};
 
-const SECOND: u64 = 1_000;
-const MINUTE: u64 = 60 * SECOND;
+pub(super) const SECOND: u64 = 1_000;
+pub(super) const MINUTE: u64 = 60 * SECOND;
 
 /// Time that a trouble must last, and that it must be gone. Source: ux.md 3.7.
 #[derive(Clone, Copy, Debug)]
-struct Delays {
-    raise_ms: u64,
-    clear_ms: u64,
+pub(super) struct Delays {
+    pub(super) raise_ms: u64,
+    pub(super) clear_ms: u64,
 }
 
-const AT_ONCE: Delays = Delays { raise_ms: 0, clear_ms: 0 };
+pub(super) const AT_ONCE: Delays = Delays { raise_ms: 0, clear_ms: 0 };
 const OPERATOR_DARK: Delays = Delays { raise_ms: 3 * MINUTE, clear_ms: MINUTE };
 const BEACON_DOWN: Delays = Delays { raise_ms: 2 * MINUTE, clear_ms: 2 * MINUTE };
 const BEACON_SLOW: Delays = Delays { raise_ms: 5 * MINUTE, clear_ms: 2 * MINUTE };
 const PEER_SLOW: Delays = Delays { raise_ms: 10 * MINUTE, clear_ms: MINUTE };
-const CLOCK_OFF: Delays = Delays { raise_ms: MINUTE, clear_ms: MINUTE };
-const ON_BATTERY: Delays = Delays { raise_ms: 30 * SECOND, clear_ms: 0 };
 const RELAY_ONLY: Delays = Delays { raise_ms: 15 * MINUTE, clear_ms: 5 * MINUTE };
 /// In slots, for a cluster that cannot sign.
 const NOT_SIGNING_SLOTS: u64 = 2;
@@ -42,9 +41,6 @@ const MISSED_WINDOW_EPOCHS: u64 = 2;
 const MISSED_CRITICAL_EPOCHS: u64 = 4;
 const PEER_SLOW_MS: u32 = 235;
 const PEER_FAST_MS: u32 = 200;
-const CLOCK_CLEAR_MS: u64 = 100;
-const CLOCK_CRITICAL_MS: u64 = 500;
-const BATTERY_CRITICAL_MINUTES: u32 = 10;
 
 /// A longer time without a look means that the computer slept. What was bad before is looked at afresh.
 const SLEPT_MS: u64 = MINUTE;
@@ -65,7 +61,7 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    fn bad_if(bad: Option<bool>) -> Self {
+    pub(super) fn bad_if(bad: Option<bool>) -> Self {
         match bad {
             Some(true) => Self::Bad,
             Some(false) => Self::Good,
@@ -76,7 +72,7 @@ impl Verdict {
 
 /// What makes two findings the same trouble.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Cause {
+pub(super) enum Cause {
     NotSigning(LockHash),
     DutiesMissed(LockHash),
     OperatorDark(LockHash, u8),
@@ -91,15 +87,15 @@ enum Cause {
 }
 
 /// One trouble that could be, as a look found it.
-struct Finding {
-    cause: Cause,
-    cluster: Option<LockHash>,
-    kind: AlertKind,
-    severity: Severity,
-    verdict: Verdict,
-    delays: Delays,
+pub(super) struct Finding {
+    pub(super) cause: Cause,
+    pub(super) cluster: Option<LockHash>,
+    pub(super) kind: AlertKind,
+    pub(super) severity: Severity,
+    pub(super) verdict: Verdict,
+    pub(super) delays: Delays,
     /// Another trouble explains it.
-    held: bool,
+    pub(super) held: bool,
 }
 
 #[derive(Debug, Default)]
@@ -201,7 +197,7 @@ impl AlertEngine {
         };
         let mut findings = Vec::new();
         let blind = self.beacons(&view.beacons, &mut findings);
-        findings.extend(view.checks.iter().filter_map(computer_finding));
+        findings.extend(view.checks.iter().filter_map(computer::finding));
         self.excused.clear();
         for cluster in &view.clusters {
             let stuck = self.not_signing(view, cluster, (slot_ms, epoch_ms), &mut findings);
@@ -339,61 +335,6 @@ impl AlertEngine {
             delays: AT_ONCE,
             held,
         });
-    }
-}
-
-/// What could be wrong with the computer that the node runs on.
-fn computer_finding(check: &Check) -> Option<Finding> {
-    let finding = |cause, kind, severity, verdict, delays| Finding {
-        cause,
-        cluster: None,
-        kind,
-        severity,
-        verdict,
-        delays,
-        held: false,
-    };
-    let critical_if = |critical| if critical { Severity::Critical } else { Severity::Warning };
-    match check.measured {
-        Measured::Clock { offset_ms, .. } => {
-            let off = offset_ms.map(i64::unsigned_abs);
-            let verdict = match off {
-                Some(off) if off > CLOCK_BAD_MS => Verdict::Bad,
-                Some(off) if off >= CLOCK_CLEAR_MS => Verdict::Between,
-                Some(_) => Verdict::Good,
-                None => Verdict::Unknown,
-            };
-            let severity = critical_if(off.is_some_and(|off| off > CLOCK_CRITICAL_MS));
-            let kind = AlertKind::ClockOff { offset_ms: offset_ms.unwrap_or_default() };
-            Some(finding(Cause::ClockOff, kind, severity, verdict, CLOCK_OFF))
-        }
-        Measured::Disk { free_mib, full_in_days } => {
-            let low = |free| free < DISK_LOW_MIB || full_in_days.is_some_and(|days| days <= DISK_DAYS);
-            let kind = AlertKind::DiskLow { free_mib: free_mib.unwrap_or_default(), full_in_days };
-            let verdict = Verdict::bad_if(free_mib.map(low));
-            Some(finding(Cause::DiskLow, kind, Severity::Warning, verdict, AT_ONCE))
-        }
-        Measured::Power { source, minutes_left } => {
-            let on_battery = match source {
-                PowerSource::Unknown => None,
-                PowerSource::MainsOnly | PowerSource::Mains => Some(false),
-                PowerSource::Battery => Some(true),
-            };
-            let critical = minutes_left.is_some_and(|minutes| minutes < BATTERY_CRITICAL_MINUTES);
-            let kind = AlertKind::OnBattery { minutes_left };
-            Some(finding(
-                Cause::OnBattery,
-                kind,
-                critical_if(critical),
-                Verdict::bad_if(on_battery),
-                ON_BATTERY,
-            ))
-        }
-        // Those of the beacon nodes and of other operators come from the view, and what a computer is set to alarms nobody.
-        Measured::BeaconNode { .. }
-        | Measured::Reachability { .. }
-        | Measured::Memory { .. }
-        | Measured::Sleep { .. } => None,
     }
 }
 

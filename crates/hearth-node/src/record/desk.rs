@@ -1,6 +1,6 @@
 //! The record of a running node, asked between duties.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use hearth_types::{ChainSpec, UnixMillis};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{ClusterKeys, RecordError, read, sum_up, tell, write};
+use crate::aside::{absolute, aside};
 use crate::clock;
 use crate::signing::Work;
 
@@ -106,24 +107,6 @@ fn quiet_in(into_slot_ms: u64, slot_ms: u64) -> Duration {
     })
 }
 
-/// What the owner means does not depend on where the node was started.
-fn absolute(path: &str) -> Result<PathBuf, UiError> {
-    let path = Path::new(path);
-    if path.is_absolute() {
-        Ok(path.to_owned())
-    } else {
-        Err(UiError::because(ErrorCode::BadRequest, "the path of the file must be absolute"))
-    }
-}
-
-/// Does what blocks where it does not keep duties waiting.
-async fn aside<A: Send + 'static>(
-    work: impl FnOnce() -> Result<A, RecordError> + Send + 'static,
-) -> Result<A, UiError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.map_err(|error| UiError::because(ErrorCode::Internal, error))??)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +146,7 @@ mod tests {
         assert!(desk.import(request(true)).await.unwrap().imported);
         let relative =
             SlashingExportRequest { path: "out.json".into(), keys: RecordKeys::Validators, complete: false };
-        assert_eq!(desk.export(relative).await.unwrap_err().code, ErrorCode::BadRequest);
+        assert_eq!(desk.export(relative).await.unwrap_err().code, ErrorCode::ValueRefused);
         let out = folder.path().join("out.json").display().to_string();
         let export = SlashingExportRequest { path: out, keys: RecordKeys::Shares, complete: true };
         assert_eq!(desk.export(export).await.unwrap().validators, 1);

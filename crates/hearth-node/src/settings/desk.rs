@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use toml_edit::{Array, DocumentMut, Item, value};
 
 use super::{FILE_NAME, Settings};
+use crate::aside::aside;
 use crate::checks::wanted;
 
 /// Longest nickname, in bytes. Source: Charon's limit.
@@ -52,14 +53,14 @@ impl SettingsDesk {
 
     pub(crate) async fn show(&self) -> Result<SettingsReply, UiError> {
         let folder = self.0.folder.clone();
-        let settings = off_the_loop(move || read(&folder)).await?;
+        let settings = aside(move || read(&folder)).await?;
         Ok(self.reply(&settings))
     }
 
     /// Changes the file. A node without a cluster takes it at once; one with a cluster when it is started again.
     pub(crate) async fn change(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
         let folder = self.0.folder.clone();
-        let settings = off_the_loop(move || change(&folder, &request)).await?;
+        let settings = aside(move || change(&folder, &request)).await?;
         let waits = self.in_effect().wait_for_cluster;
         if waits && !self.0.folder.join("cluster-lock.json").exists() {
             let mode = self.in_effect().mode;
@@ -78,13 +79,6 @@ impl SettingsDesk {
             file: self.0.folder.join(FILE_NAME).display().to_string(),
         }
     }
-}
-
-async fn off_the_loop<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, UiError> + Send + 'static,
-) -> Result<T, UiError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(UiError::because(ErrorCode::Internal, error)))
 }
 
 fn shown(settings: &Settings) -> NodeSettings {

@@ -1,0 +1,21 @@
+//! Work for whoever asks over the local socket, done where it keeps no duty waiting.
+
+use std::path::PathBuf;
+
+use hearth_api::{ErrorCode, UiError};
+
+/// Does what blocks on a thread of its own.
+pub(crate) async fn aside<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, UiError>
+where
+    T: Send + 'static,
+    E: Into<UiError> + Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| UiError::because(ErrorCode::Internal, error))?.map_err(Into::into)
+}
+
+/// The path of a file that somebody else names: what is relative there lies elsewhere for the node.
+pub(crate) fn absolute(path: &str) -> Result<PathBuf, UiError> {
+    let path = PathBuf::from(path);
+    if path.is_absolute() { Ok(path) } else { Err(UiError::value_refused("Give the whole path of the file.")) }
+}
