@@ -135,21 +135,22 @@ impl Desktop {
                 if stays {
                     notification.timeout(notify_rust::Timeout::Never);
                 }
-                self.show(key, &notification);
+                self.show(Some(key), &notification);
             }
             Note::TakeBack { key, title } => {
                 self.close(&key);
                 let mut notification = notify_rust::Notification::new();
                 notification.appname("Hearth").summary("Back to normal").body(&title);
-                self.show(format!("over/{key}"), &notification);
+                self.show(None, &notification);
             }
         }
     }
 
-    fn show(&mut self, key: Key, notification: &notify_rust::Notification) {
+    /// `key`: by which it can be taken back.
+    fn show(&mut self, key: Option<Key>, notification: &notify_rust::Notification) {
         match notification.show() {
             #[cfg(target_os = "linux")]
-            Ok(handle) => drop(self.shown.insert(key, handle)),
+            Ok(handle) => self.shown.extend(key.map(|key| (key, handle))),
             #[cfg(not(target_os = "linux"))]
             Ok(_) => drop(key),
             Err(error) => tracing::debug!(%error, "this desktop shows no notifications"),

@@ -3,13 +3,13 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use hearth_api::Passphrase;
 use hearth_node::offline::{BackupFacts, BackupNotes, back_up, practise_restore, restore};
 
+use crate::ask::now_ms;
 use crate::installation::installation;
 use crate::progress::work;
 use crate::say;
@@ -170,9 +170,4 @@ fn describe(facts: &BackupFacts) -> String {
         "  {operator} of {operators} in the cluster{named}, {} with a key share each{made}\n  lock hash {lock_hash}",
         say::counted(*validators, "validator")
     )
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

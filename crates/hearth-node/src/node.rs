@@ -119,6 +119,7 @@ pub async fn run(
     if settings.beacon_nodes.is_empty() && !waits {
         return Err(RunError::NoBeaconNode);
     }
+    let settings = Settings { wait_for_cluster: waits, ..settings };
     let desk = SettingsDesk::new(folder.path(), settings.clone());
     let installation = Arc::new(installation);
     let keys = KeysDesk::new(folder.path(), settings.scrutiny(), Arc::clone(&installation));

@@ -45,7 +45,8 @@ pub struct Settings {
     pub private_key_file_lock: bool,
     /// Whether failed hashes and signatures of the cluster lock are only warned about.
     pub no_verify: bool,
-    /// Whether a folder without a cluster is no error: the node waits, and can be asked and set up. Not in the file.
+    /// Whether a folder without a cluster is no error: the node waits, and can be asked and set up. In a node that runs: whether
+    /// it waits. Not in the file.
     #[serde(skip)]
     pub wait_for_cluster: bool,
     /// What keeps the node running. Not in the file.

@@ -25,6 +25,7 @@ pub(crate) use duties::{Arguments as DutiesArguments, run as duties};
 pub(crate) use slashing::{Command as SlashingCommand, run as slashing};
 pub(crate) use status::{Arguments as StatusArguments, run as status};
 pub(crate) use stop::{Arguments as StopArguments, run as stop};
+pub(crate) use words::now_ms;
 
 /// Which node is asked, and how the answer is printed.
 #[derive(Args)]

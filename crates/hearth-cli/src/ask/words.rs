@@ -19,7 +19,7 @@ pub(super) fn moment(at_ms: u64, now_ms: u64) -> String {
 }
 
 /// The now of this computer.
-pub(super) fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 

@@ -285,7 +285,9 @@ impl Document {
                 format!("its format {} is newer than this program", self.hearth_backup),
             ));
         }
-        if let Some(name) = self.files.keys().find(|name| !is_open_file(name)) {
+        // A name is not a path: nothing of a backup may land beside the folder.
+        let strange = |name: &&String| !is_open_file(name) || name.contains(['/', '\\']);
+        if let Some(name) = self.files.keys().find(strange) {
             return Err(malformed(source, format!("it holds a file {name:?}")));
         }
         let scrutiny = &self.described(scrutiny);
@@ -499,12 +501,15 @@ mod tests {
         let world = world();
         let state = world.installation("state");
         type Change = fn(&mut Document);
-        let changes: [(&str, Change); 6] = [
+        let changes: [(&str, Change); 7] = [
             ("another format", |document| document.hearth_backup = 2),
             ("another key", |document| document.identity = "11".repeat(32)),
             ("no lock", |document| drop(document.files.remove(LOCK))),
             ("a file that is none of ours", |document| {
                 document.files.insert("../../.bashrc".into(), String::new());
+            }),
+            ("a name that leads elsewhere", |document| {
+                document.files.insert("deposit-data/../../beside.json".into(), String::new());
             }),
             ("a key share less", |document| drop(document.keystores.pop())),
             ("the same key share twice", |document| {

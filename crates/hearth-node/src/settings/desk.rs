@@ -61,10 +61,9 @@ impl SettingsDesk {
     pub(crate) async fn change(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
         let folder = self.0.folder.clone();
         let settings = aside(move || change(&folder, &request)).await?;
-        let waits = self.in_effect().wait_for_cluster;
-        if waits && !self.0.folder.join("cluster-lock.json").exists() {
-            let mode = self.in_effect().mode;
-            let taken = Settings { wait_for_cluster: true, mode, ..settings.clone() };
+        let Settings { wait_for_cluster, mode, .. } = self.in_effect();
+        if wait_for_cluster {
+            let taken = Settings { wait_for_cluster, mode, ..settings.clone() };
             *self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner) = taken;
             self.0.changed.notify_waiters();
         }
