@@ -16,9 +16,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hearth-p2p", &["types"]),
     ("hearth-beacon", &["types", "duties"]),
     ("hearth-api", &["types"]),
+    ("hearth-channels", &["api"]),
     (
         "hearth-node",
-        &["types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api"],
+        &[
+            "types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api",
+            "channels",
+        ],
     ),
     (
         "hearth-sim",
@@ -36,7 +40,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("k256", &["hearth-crypto"]),
     ("libp2p", &["hearth-p2p"]),
     ("prost", &["hearth-obol"]),
-    ("reqwest", &["hearth-beacon"]),
+    ("reqwest", &["hearth-beacon", "hearth-channels"]),
+    ("lettre", &["hearth-channels"]),
     ("rusqlite", &["hearth-slashing", "hearth-node"]),
     ("clap", &["hearth-cli", "xtask"]),
     ("ratatui", &["hearth-cli"]),

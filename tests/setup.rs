@@ -109,3 +109,55 @@ fn whoever_names_a_wrong_folder_on_the_command_line_is_told_so() {
     assert!(!refused.status.success(), "{}", said(&refused));
     assert!(said(&refused).contains(&data_dir), "{}", said(&refused));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_is_added_on_the_command_line_tested_at_once_and_there_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (url, messages) = webhook();
+    let secret = folder.path().join("address");
+    std::fs::write(&secret, format!("{url}/hunter2\n")).expect("a file");
+    let (node, window) = new_node(folder.path()).await;
+    let channels = |arguments: &[&str]| {
+        let data_dir = folder.path().display().to_string();
+        run(&[&["channels"], arguments, &["--data-dir", &data_dir]].concat())
+    };
+    assert!(said(&channels(&[])).contains("No channels"));
+    let secret = secret.display().to_string();
+    let added = channels(&["add", "webhook", "--least", "critical", "--secret-file", &secret]);
+    assert!(added.status.success(), "{}", said(&added));
+    let message = messages.recv_timeout(PATIENCE).expect("a test arrives");
+    assert!(message.contains("Nothing is wrong"), "{message}");
+    assert!(said(&added).contains("arrived") && !said(&added).contains("hunter2"), "{}", said(&added));
+    let refused = channels(&["test", "7"]);
+    assert!(!refused.status.success() && said(&refused).contains("no such channel"), "{}", said(&refused));
+    drop((node, window));
+
+    let (node, _window) = new_node(folder.path()).await;
+    assert!(said(&channels(&[])).contains(&format!("webhook {url}/…")), "{}", said(&channels(&[])));
+    assert!(said(&channels(&["remove", "1"])).contains("No channels"));
+    assert!(!node.log().contains("hunter2"));
+}
+
+/// A server that takes one message after another.
+fn webhook() -> (String, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (heard, hearing) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let (mut whole, mut byte) = (Vec::new(), [0]);
+            // The body is JSON, and its closing brace is the last byte.
+            while !whole.ends_with(b"}") {
+                match stream.read(&mut byte) {
+                    Ok(1) => whole.extend_from_slice(&byte),
+                    _ => break,
+                }
+            }
+            let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _nobody_listens = heard.send(String::from_utf8_lossy(&whole).into_owned());
+        }
+    });
+    (url, hearing)
+}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use hearth_api::{Alert, NodeView, STALE_MS, Severity};
+use hearth_api::{Herald, News, NodeView, STALE_MS, Severity};
 
 /// What makes two sights of an alert the same alert.
 type Key = String;
@@ -39,7 +39,8 @@ pub(crate) enum Note {
 /// Knows what was told.
 #[derive(Debug, Default)]
 pub(crate) struct Notifier {
-    told: BTreeMap<Key, (Severity, String)>,
+    /// Of each trouble title and body.
+    herald: Herald<(String, String)>,
     paused_until_ms: u64,
     /// When a node answered last; the app's start before the first.
     heard_ms: Option<u64>,
@@ -59,63 +60,44 @@ impl Notifier {
     pub(crate) fn look(&mut self, now_ms: u64, view: Option<&NodeView>) -> Vec<Note> {
         let fresh = view.filter(|view| now_ms.saturating_sub(view.at_ms) <= STALE_MS);
         let heard_ms = *self.heard_ms.get_or_insert(now_ms);
-        let mut there: BTreeMap<Key, (Severity, String, String)> = BTreeMap::new();
+        let mut there: BTreeMap<Key, (Severity, (String, String))> = BTreeMap::new();
         match fresh {
             Some(view) => {
                 self.heard_ms = Some(now_ms);
                 for alert in view.alerts.iter().filter(|alert| alert.severity > Severity::Info) {
                     let body = [Some(&alert.text), alert.action.as_ref()].into_iter().flatten();
                     let body = body.map(String::as_str).collect::<Vec<_>>().join(" ");
-                    there.insert(key(alert), (alert.severity, alert.title.clone(), body));
+                    there.insert(alert.key(), (alert.severity, (alert.title.clone(), body)));
                 }
             }
             None => {
                 // Whether they are over is not known: they stay, and nothing new is seen.
-                for (key, (severity, title)) in &self.told {
-                    there.insert(key.clone(), (*severity, title.clone(), String::new()));
-                }
+                there.clone_from(self.herald.told());
                 if now_ms.saturating_sub(heard_ms) >= SILENCE_MS {
                     there.insert(
                         SILENCE.into(),
                         (
                             Severity::Critical,
-                            "The Hearth node does not answer".into(),
-                            "Your share does not sign. The other operators keep the validator running if enough of them are here. \
-                             Open Hearth to start the node."
-                                .into(),
+                            (
+                                "The Hearth node does not answer".into(),
+                                "Your share does not sign. The other operators keep the validator running if enough of them are here. \
+                                 Open Hearth to start the node."
+                                    .into(),
+                            ),
                         ),
                     );
                 }
             }
         }
-        let mut notes = Vec::new();
-        self.told.retain(|key, (_, title)| {
-            let over = !there.contains_key(key);
-            if over {
-                notes.push(Note::TakeBack { key: key.clone(), title: title.clone() });
+        let paused = self.is_paused(now_ms);
+        let note = |news| match news {
+            News::Began { key, severity, what: (title, body) } => {
+                Note::Show { key, title, body, stays: severity == Severity::Critical }
             }
-            !over
-        });
-        if self.is_paused(now_ms) {
-            return notes;
-        }
-        for (key, (severity, title, body)) in there {
-            let worse = self.told.get(&key).is_none_or(|(before, _)| severity > *before);
-            self.told.insert(key.clone(), (severity, title.clone()));
-            if worse {
-                notes.push(Note::Show { key, title, body, stays: severity == Severity::Critical });
-            }
-        }
-        notes
+            News::Over { key, what: (title, _) } => Note::TakeBack { key, title },
+        };
+        self.herald.look(there, paused).into_iter().map(note).collect()
     }
-}
-
-fn key(alert: &Alert) -> Key {
-    let kind = serde_json::to_value(&alert.kind).unwrap_or_default();
-    let about =
-        ["code", "seat", "url"].map(|field| kind.get(field).map(ToString::to_string).unwrap_or_default());
-    let cluster = alert.cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
-    format!("{}/{cluster}/{}", about.join("/"), alert.since_ms)
 }
 
 /// The desktop's notifications. A desktop without any is no error: window and tray show the same.
@@ -171,6 +153,7 @@ impl Desktop {
 
 #[cfg(test)]
 mod tests {
+    use hearth_api::Alert;
     use serde_json::json;
 
     use super::*;

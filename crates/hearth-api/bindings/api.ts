@@ -14,6 +14,10 @@ export type Commands = {
   find_beacons: { request: FindBeaconsRequest; reply: FindBeaconsReply; acts: true };
   settings: { request: SettingsRequest; reply: SettingsReply; acts: false };
   change_settings: { request: ChangeSettingsRequest; reply: SettingsReply; acts: true };
+  channels: { request: ChannelsRequest; reply: ChannelsReply; acts: false };
+  set_channel: { request: SetChannelRequest; reply: ChannelsReply; acts: true };
+  remove_channel: { request: RemoveChannelRequest; reply: ChannelsReply; acts: true };
+  test_channel: { request: TestChannelRequest; reply: ChannelsReply; acts: true };
   keys: { request: KeysRequest; reply: KeysReply; acts: false };
   back_up: { request: BackUpRequest; reply: BackupReply; acts: true };
   practise_restore: { request: PractiseRestoreRequest; reply: BackupReply; acts: true };
@@ -150,6 +154,54 @@ export type ChangeSettingsRequest = {
   /** Time servers that the clock is compared with; none: it is not. */
   time_servers: Array<string> | null, };
 
+export type ChannelKind = "webhook" | "ntfy" | "telegram" | "email";
+
+export type ChannelTarget = { "kind": "webhook",
+  /** The address. */
+  url: string, } | { "kind": "ntfy",
+  /** The server, such as `https://ntfy.sh`. */
+  server: string,
+  /** The topic. Whoever knows it can read it, unless the server asks for a token. */
+  topic: string,
+  /** An access token, if the server asks for one. */
+  token: string | null, } | { "kind": "telegram",
+  /** The server of the bot API, such as `https://api.telegram.org`. */
+  server: string,
+  /** Number of the chat, or `@name` of a public one. */
+  chat: string,
+  /** The bot's token. */
+  token: string, } | { "kind": "email",
+  /** The server that takes it, `host` or `host:port`. */
+  server: string,
+  /** How the connection to it is protected. */
+  security: MailSecurity,
+  /** The account there, if it asks for one. */
+  user: string | null,
+  /** Its password. */
+  password: string | null,
+  /** The sender's address. */
+  from: string,
+  /** The reader's address. */
+  to: string, };
+
+export type ChannelView = {
+  /** Stays the same while the channel is there. */
+  id: number,
+  /** What kind it is of. */
+  kind: ChannelKind,
+  /** Where it goes, as far as that is not secret. */
+  goes_to: string,
+  /** What is not at least so bad is not sent. */
+  least: Severity,
+  /** How the last message fared; `None` before the first since the node's start. */
+  last: Delivery | null, };
+
+export type ChannelsReply = {
+  /** In the order in which they were added. */
+  channels: Array<ChannelView>, };
+
+export type ChannelsRequest = Record<symbol, never>;
+
 export type Check = {
   /** What was measured. */
   measured: Measured,
@@ -227,6 +279,12 @@ export type ClusterView = {
   effectiveness: Effectiveness,
   /** The verdict on it. */
   health: Health, };
+
+export type Delivery = {
+  /** When. */
+  at_ms: number,
+  /** Why it did not arrive; `None` if it did. */
+  error: string | null, };
 
 export type DutiesReply = {
   /** Newest first. */
@@ -308,7 +366,7 @@ export type Effectiveness = {
   /** Of 30 days. */
   month: number | null, };
 
-export type ErrorCode = "not_running" | "not_trusted" | "node_too_old" | "program_too_old" | "connection_lost" | "timed_out" | "unknown_command" | "bad_request" | "value_refused" | "not_allowed" | "busy" | "too_much" | "not_ready" | "unreadable" | "unwritable" | "file_refused" | "internal";
+export type ErrorCode = "not_running" | "not_trusted" | "node_too_old" | "program_too_old" | "connection_lost" | "timed_out" | "unknown_command" | "bad_request" | "value_refused" | "not_allowed" | "busy" | "too_much" | "not_ready" | "unreadable" | "unwritable" | "file_refused" | "not_delivered" | "internal";
 
 export type FindBeaconsReply = {
   /** Whoever answers as a beacon node does. Of addresses that were given, also whoever does not. */
@@ -405,6 +463,8 @@ export type KeysReply = {
   practised_ms: number | null, };
 
 export type KeysRequest = Record<symbol, never>;
+
+export type MailSecurity = "tls" | "start_tls" | "none";
 
 export type Mark = "waiting" | "sent" | "missed";
 
@@ -560,6 +620,10 @@ export type RecordedValidator = {
   /** Messages on record one by one; older ones are covered by how far it reaches. */
   entries: number, };
 
+export type RemoveChannelRequest = {
+  /** Which one. */
+  id: number, };
+
 export type Role = "node" | "cli" | "window" | "tray" | "other";
 
 export type SeatState = "here" | "slow" | "dark" | "unknown";
@@ -601,6 +665,14 @@ export type ServerMessage = { "hello": Hello } | { "reply": {
   id: number,
   /** The event. */
   event: ViewEvent, } };
+
+export type SetChannelRequest = {
+  /** The one to change; `None` adds one. */
+  id: number | null,
+  /** Where it goes; `None` leaves it where it goes. */
+  target: ChannelTarget | null,
+  /** What is not at least so bad is not sent. */
+  least: Severity, };
 
 export type SettingsReply = {
   /** As the file has them. */
@@ -687,6 +759,10 @@ export type Tally = {
   missed: number,
   /** Mean time from the moment a duty was due until a beacon node took it; `None` where none did. */
   mean_sent_ms: number | null, };
+
+export type TestChannelRequest = {
+  /** Which one. */
+  id: number, };
 
 export type Trace = {
   /** The operators agreed. */

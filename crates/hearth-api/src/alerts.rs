@@ -9,11 +9,13 @@
 mod computer;
 mod duties;
 mod engine;
+mod herald;
 
 use hearth_types::LockHash;
 use serde::{Deserialize, Serialize};
 
 pub use engine::{AlertEngine, Transition};
+pub use herald::{Herald, News};
 
 /// How bad.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -239,6 +241,15 @@ impl AlertKind {
 }
 
 impl Alert {
+    /// Tells it from all others: what it is about, and when it began.
+    pub fn key(&self) -> String {
+        let kind = serde_json::to_value(&self.kind).unwrap_or_default();
+        let about =
+            ["code", "seat", "url"].map(|field| kind.get(field).map(ToString::to_string).unwrap_or_default());
+        let cluster = self.cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
+        format!("{}/{cluster}/{}", about.join("/"), self.since_ms)
+    }
+
     pub(crate) fn new(kind: AlertKind, cluster: Option<LockHash>, severity: Severity, since_ms: u64) -> Self {
         let (title, text, action) = kind.words();
         Self {

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::alerts::Alert;
+use crate::channels::{
+    ChannelsReply, ChannelsRequest, RemoveChannelRequest, SetChannelRequest, TestChannelRequest,
+};
 use crate::checks::{ChecksReply, ChecksRequest, FindBeaconsReply, FindBeaconsRequest};
 use crate::cluster::{ClusterReply, ClusterRequest};
 use crate::duty::{DutyOutcome, DutyRecord};
@@ -111,6 +114,14 @@ commands! {
     LOOKS settings: Settings(SettingsRequest) -> SettingsReply;
     /// Changes what the owner decided.
     ACTS change_settings: ChangeSettings(ChangeSettingsRequest) -> SettingsReply;
+    /// Where alerts go, without what is secret.
+    LOOKS channels: Channels(ChannelsRequest) -> ChannelsReply;
+    /// Adds a channel for alerts, or changes one.
+    ACTS set_channel: SetChannel(SetChannelRequest) -> ChannelsReply;
+    /// Removes one.
+    ACTS remove_channel: RemoveChannel(RemoveChannelRequest) -> ChannelsReply;
+    /// Sends a message through one, now.
+    ACTS test_channel: TestChannel(TestChannelRequest) -> ChannelsReply;
     /// The key shares that the node holds, and when they were backed up.
     LOOKS keys: Keys(KeysRequest) -> KeysReply;
     /// Writes a backup: one encrypted file.

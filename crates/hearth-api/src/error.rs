@@ -39,6 +39,8 @@ pub enum ErrorCode {
     Unwritable,
     /// A file is not what it was said to be, or would do harm.
     FileRefused,
+    /// A message could not be delivered.
+    NotDelivered,
     /// A fault in the node.
     Internal,
 }
@@ -162,6 +164,11 @@ const fn lines(code: ErrorCode) -> (&'static str, &'static str, &'static str) {
             "The file was refused, all of it.",
             STAKE_UNTOUCHED,
             "The details say what is wrong with it. Choose the right file, or have it written again.",
+        ),
+        ErrorCode::NotDelivered => (
+            "The message was not delivered.",
+            STAKE_UNTOUCHED,
+            "Correct the channel; the details say what its server answered.",
         ),
         ErrorCode::Internal => (
             "Something in the node went wrong while it answered.",

@@ -3,36 +3,7 @@
 use hearth_types::{LockHash, ValidatorPubkey};
 use serde::{Deserialize, Serialize};
 
-/// A passphrase, on its way to the node and nowhere else: it is not printed, and wiped when it is dropped.
-#[derive(Clone, Default, Eq, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(transparent)]
-pub struct Passphrase(String);
-
-impl Passphrase {
-    /// The passphrase itself.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Passphrase {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl std::fmt::Debug for Passphrase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Passphrase(…)")
-    }
-}
-
-impl Drop for Passphrase {
-    fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.0);
-    }
-}
+use crate::secret::Secret;
 
 /// Asks about the key shares.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -77,7 +48,7 @@ pub struct BackUpRequest {
     pub path: String,
     /// What will open it.
     #[cfg_attr(test, ts(type = "string"))]
-    pub passphrase: Passphrase,
+    pub passphrase: Secret,
 }
 
 /// Opens a backup in memory and checks it.
@@ -89,7 +60,7 @@ pub struct PractiseRestoreRequest {
     pub path: String,
     /// What opens it.
     #[cfg_attr(test, ts(type = "string"))]
-    pub passphrase: Passphrase,
+    pub passphrase: Secret,
 }
 
 /// What a backup holds.
@@ -111,15 +82,4 @@ pub struct BackupReply {
     pub validators: u32,
     /// When it was made.
     pub made_ms: u64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_passphrase_is_never_printed() {
-        let request = BackUpRequest { path: "b".into(), passphrase: "hunter2".into() };
-        assert!(!format!("{request:?}").contains("hunter2"));
-    }
 }

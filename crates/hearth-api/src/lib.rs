@@ -11,6 +11,7 @@
 //! alerts.rs      troubles with a beginning and an end; alerts/ decides when
 //! duty.rs        what became of a duty, with the reason in a sentence
 //! history.rs     the duties of the last days, added up
+//! channels.rs    where alerts go beside the screen
 //! cluster.rs     what a cluster is
 //! slashing.rs    the record of signed messages, and files of it
 //! commands.rs    the one list of what can be asked
@@ -37,6 +38,7 @@
 //! - **Secrets go one way.** A passphrase that the owner types travels to the node; no answer has a place for a secret.
 
 mod alerts;
+mod channels;
 mod checks;
 mod client;
 mod cluster;
@@ -52,6 +54,7 @@ mod local;
 mod message;
 mod place;
 mod publish;
+mod secret;
 mod server;
 mod settings;
 mod slashing;
@@ -59,7 +62,11 @@ mod slashing;
 mod typescript;
 mod view;
 
-pub use alerts::{Alert, AlertEngine, AlertKind, Severity, Transition};
+pub use alerts::{Alert, AlertEngine, AlertKind, Herald, News, Severity, Transition};
+pub use channels::{
+    ChannelKind, ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, Delivery, MailSecurity,
+    RemoveChannelRequest, SetChannelRequest, TestChannelRequest,
+};
 pub use checks::{
     Check, ChecksReply, ChecksRequest, ClockSource, FindBeaconsReply, FindBeaconsRequest, FoundBeacon, Grade,
     Machine, Measured, PowerSource, SleepSetting, checks,
@@ -78,13 +85,12 @@ pub use health::{Facts, Flame, Health, flame, headline, seen_at, sentence, witho
 pub use history::{
     Effectiveness, HistoryReply, HistoryRequest, OperatorTally, Period, Step, Tally, ValidatorTally,
 };
-pub use keys::{
-    BackUpRequest, BackupReply, KeyShare, KeysReply, KeysRequest, Passphrase, PractiseRestoreRequest,
-};
+pub use keys::{BackUpRequest, BackupReply, KeyShare, KeysReply, KeysRequest, PractiseRestoreRequest};
 pub use local::ListenError;
 pub use message::{ClientMessage, Hello, PROTOCOL, Role, ServerMessage, check_versions};
 pub use place::place_of;
 pub use publish::{Publisher, Watcher};
+pub use secret::Secret;
 pub use server::{Desk, MOST_CONNECTIONS, Server};
 pub use settings::{ChangeSettingsRequest, NodeSettings, SettingsReply, SettingsRequest};
 pub use slashing::{

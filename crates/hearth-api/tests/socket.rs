@@ -10,13 +10,14 @@
 use std::time::Duration;
 
 use hearth_api::{
-    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChecksReply, ChecksRequest,
-    Client, ClusterReply, ClusterRequest, Decoder, Desk, DutiesReply, DutiesRequest, ErrorCode,
-    FindBeaconsReply, FindBeaconsRequest, Flame, Handler, Hello, HistoryReply, HistoryRequest, KeysReply,
-    KeysRequest, MAX_FRAME_BYTES, NodeState, NodeView, PROTOCOL, PractiseRestoreRequest, Publisher, Role,
-    ServerMessage, SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest,
-    SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, StatusRequest, StopReply,
-    StopRequest, UiError, ViewEvent, encode,
+    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChannelsReply,
+    ChannelsRequest, ChecksReply, ChecksRequest, Client, ClusterReply, ClusterRequest, Decoder, Desk,
+    DutiesReply, DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Flame, Handler, Hello,
+    HistoryReply, HistoryRequest, KeysReply, KeysRequest, MAX_FRAME_BYTES, NodeState, NodeView, PROTOCOL,
+    PractiseRestoreRequest, Publisher, RemoveChannelRequest, Role, ServerMessage, SetChannelRequest,
+    SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply,
+    SlashingImportRequest, SlashingReply, SlashingRequest, StatusRequest, StopReply, StopRequest,
+    TestChannelRequest, UiError, ViewEvent, encode,
 };
 use hearth_types::Slot;
 use serde_json::{Value, json};
@@ -314,6 +315,22 @@ impl Handler for Fake {
 
     async fn change_settings(&self, _: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
         Ok(SettingsReply::default())
+    }
+
+    async fn channels(&self, _: ChannelsRequest) -> Result<ChannelsReply, UiError> {
+        Ok(ChannelsReply::default())
+    }
+
+    async fn set_channel(&self, _: SetChannelRequest) -> Result<ChannelsReply, UiError> {
+        Ok(ChannelsReply::default())
+    }
+
+    async fn remove_channel(&self, _: RemoveChannelRequest) -> Result<ChannelsReply, UiError> {
+        Ok(ChannelsReply::default())
+    }
+
+    async fn test_channel(&self, _: TestChannelRequest) -> Result<ChannelsReply, UiError> {
+        Ok(ChannelsReply::default())
     }
 
     async fn keys(&self, _: KeysRequest) -> Result<KeysReply, UiError> {

@@ -1,12 +1,11 @@
 //! `hearth backup`.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
-use hearth_api::Passphrase;
+use hearth_api::Secret;
 use hearth_node::offline::{BackupFacts, BackupNotes, back_up, practise_restore, restore};
 
 use crate::ask::now_ms;
@@ -14,6 +13,7 @@ use crate::installation::installation;
 use crate::progress::work;
 use crate::say;
 use crate::scrutiny::ScrutinyArguments;
+use crate::secret::secret;
 
 /// What can be done with backups.
 #[derive(Subcommand)]
@@ -80,22 +80,11 @@ struct PassphraseArguments {
 
 impl PassphraseArguments {
     /// `new`: asked for twice.
-    fn get(&self, new: bool) -> anyhow::Result<Passphrase> {
-        if let Some(file) = &self.passphrase_file {
-            let text = zeroize::Zeroizing::new(
-                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
-            );
-            return Ok(text.lines().next().unwrap_or_default().into());
-        }
-        if !std::io::stdin().is_terminal() {
-            bail!("there is no terminal to ask for the passphrase on: give --passphrase-file");
-        }
-        let ask = |question: &str| {
-            let typed = rpassword::prompt_password(question).context("the passphrase could not be read")?;
-            Ok::<_, anyhow::Error>(Passphrase::from(zeroize::Zeroizing::new(typed).as_str()))
-        };
-        let passphrase = ask("Passphrase of the backup: ")?;
-        if new && ask("The same again: ")? != passphrase {
+    fn get(&self, new: bool) -> anyhow::Result<Secret> {
+        let file = self.passphrase_file.as_deref();
+        let ask = |question: &str| secret(file, question, "--passphrase-file");
+        let passphrase = ask("Passphrase of the backup")?;
+        if new && file.is_none() && ask("The same again")? != passphrase {
             bail!("the two are not the same; nothing was written");
         }
         Ok(passphrase)

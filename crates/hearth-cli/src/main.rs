@@ -13,6 +13,7 @@ mod progress;
 mod run;
 mod say;
 mod scrutiny;
+mod secret;
 mod signals;
 mod testnet;
 
@@ -41,6 +42,8 @@ enum Command {
     Duties(ask::DutiesArguments),
     /// What needs attention, and what did lately.
     Alerts(ask::AlertsArguments),
+    /// Where alerts go beside this computer's screen: webhook, ntfy, Telegram, mail. Add one, test it, remove it.
+    Channels(ask::ChannelsArguments),
     /// What the running node looks at around itself: clock, beacon nodes, reachability, disk, sleep, power.
     Checks(ask::ChecksArguments),
     /// Find the beacon nodes on this computer, or try given addresses, through the running node.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Status(arguments) => ask::status(&arguments),
         Command::Duties(arguments) => ask::duties(&arguments),
         Command::Alerts(arguments) => ask::alerts(&arguments),
+        Command::Channels(arguments) => ask::channels(&arguments),
         Command::Checks(arguments) => ask::checks(&arguments),
         Command::Beacons(arguments) => ask::beacons(&arguments),
         Command::Slashing(command) => ask::slashing(&command),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_api::{
-    BackUpRequest, BackupReply, ErrorCode, KeyShare, KeysReply, Passphrase, PractiseRestoreRequest, UiError,
+    BackUpRequest, BackupReply, ErrorCode, KeyShare, KeysReply, PractiseRestoreRequest, Secret, UiError,
 };
 use hearth_signer::folder::{FOLDER_NAME, is_sealed};
 use hearth_types::ValidatorPubkey;
@@ -59,7 +59,7 @@ impl KeysDesk {
         let now_ms = clock::now().get();
         aside(move || {
             let Inner { folder, scrutiny, installation, .. } = &*inner;
-            let passphrase: &Passphrase = &request.passphrase;
+            let passphrase: &Secret = &request.passphrase;
             let made = back_up(folder, &path, passphrase, scrutiny, installation, now_ms, &mut |_, _| true)?;
             BackupNotes { made_ms: Some(now_ms), ..BackupNotes::of(folder) }.keep(folder);
             Ok::<_, UiError>(reply(&path, made))

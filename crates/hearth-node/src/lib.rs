@@ -9,6 +9,7 @@
 
 mod alarms;
 mod aside;
+mod channels;
 mod checks;
 mod clock;
 mod driver;

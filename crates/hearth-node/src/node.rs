@@ -16,6 +16,7 @@ use hearth_types::{ChainSpec, ForkVersion, OperatorIndex, ValidatorPubkey};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::channels::Postman;
 use crate::clock;
 use crate::driver::{Answers, BEACON_CHECK, Broken, Driver};
 use crate::event::{NodeEvent, Observer};
@@ -123,7 +124,8 @@ pub async fn run(
     let desk = SettingsDesk::new(folder.path(), settings.clone());
     let installation = Arc::new(installation);
     let keys = KeysDesk::new(folder.path(), settings.scrutiny(), Arc::clone(&installation));
-    let stage = Stage::open(folder.path(), (desk.clone(), keys), stop.clone());
+    let (postman, channels) = Postman::new(folder.path(), Arc::clone(&installation));
+    let stage = Stage::open(folder.path(), (desk.clone(), keys), (postman, channels), stop.clone());
     let outcome = if waits {
         wait(&desk, &stage.teller, stop).await
     } else {

@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::channels::{ChannelsDesk, Postman};
 use crate::checks::{CheckDesk, Surveyor};
 use crate::clock;
 use crate::history::History;
@@ -112,6 +113,9 @@ pub(crate) struct Stage {
     checks: CheckDesk,
     settings: SettingsDesk,
     keys: KeysDesk,
+    channels: ChannelsDesk,
+    /// Tells alerts to whoever is elsewhere.
+    posting: JoinHandle<()>,
     /// Answers whoever connects; `None` where the socket cannot be had.
     serving: Option<JoinHandle<()>>,
     /// `None` where it cannot be had.
@@ -123,13 +127,14 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Shows the node of a folder that this process holds. `stop_node` is what a stop asked over the socket cancels, `settings`
-    /// what is in effect.
+    /// Shows the node of a folder that this process holds, and sends its alerts through the channels. `stop_node` is what a stop
+    /// asked over the socket cancels, `settings` what is in effect.
     ///
     /// A socket or a history that cannot be had is only warned about: duties depend on neither.
     pub(crate) fn open(
         folder: &Path,
         (settings, keys): (SettingsDesk, KeysDesk),
+        (postman, channels): (Postman, ChannelsDesk),
         stop_node: CancellationToken,
     ) -> Self {
         let (teller, notices) = mpsc::channel(NOTICES_WAITING);
@@ -168,6 +173,7 @@ impl Stage {
         let task = tokio::spawn(show.go_on(notices, questions));
         let (surveyor, checks) = Surveyor::new(folder.to_owned(), settings.time_servers());
         let surveying = tokio::spawn(surveyor.go_on(teller.clone()));
+        let posting = tokio::spawn(postman.go_on(publisher.watch()));
         let mut stage = Self {
             teller,
             publisher,
@@ -177,6 +183,8 @@ impl Stage {
             checks,
             settings,
             keys,
+            channels,
+            posting,
             serving: None,
             history,
             record: Arc::default(),
@@ -205,6 +213,7 @@ impl Stage {
             checks: self.checks.clone(),
             settings: self.settings.clone(),
             keys: self.keys.clone(),
+            channels: self.channels.clone(),
             stop_node: self.stop_node.clone(),
         }
     }
@@ -222,6 +231,7 @@ impl Stage {
         }
         drop((self.teller, self.questions));
         self.surveying.abort();
+        self.posting.abort();
         self.task.abort();
         let _ended = self.task.await;
         if let Some((history, thread)) = self.history {
@@ -409,7 +419,7 @@ impl Show {
             cluster::look_for_the_silent(cluster, self.view.node.started_ms, now);
         }
         self.view.checks = hearth_api::checks(&self.view, &self.machine);
-        let _told_to_channels = self.engine.look(now.get(), &self.view);
+        self.engine.look(now.get(), &self.view);
         self.view.alerts = self.engine.current();
         self.view.at_ms = now.get();
         self.publisher.publish(self.view.clone());

@@ -78,6 +78,27 @@ impl SealingKey {
         Self(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
+    /// Closes a text. `header` names what it is, is readable in the file, and opens nothing else.
+    pub fn close(&self, header: &[u8], text: &[u8], rng: &mut impl CryptoRng) -> Vec<u8> {
+        let mut nonce = [0; NONCE_BYTES];
+        rng.fill_bytes(&mut nonce);
+        let closed = self
+            .cipher()
+            .encrypt(&XNonce::from(nonce), Payload { msg: text, aad: header })
+            .expect("the cipher takes more bytes than memory has");
+        [header, &nonce, &closed].concat()
+    }
+
+    /// Opens what [`SealingKey::close`] made.
+    ///
+    /// Errors: [`SealError`].
+    pub fn open(&self, header: &[u8], file: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let sealed = file.strip_prefix(header).ok_or(SealError::Unknown)?;
+        let (nonce, closed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::OtherKey)?;
+        let open = self.cipher().decrypt(&XNonce::from(*nonce), Payload { msg: closed, aad: header });
+        Ok(Zeroizing::new(open.map_err(|_| SealError::OtherKey)?))
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new_from_slice(self.0.as_slice()).expect("the key has 32 bytes")
     }
@@ -112,7 +133,7 @@ pub enum SealingKeyError {
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
 pub enum SealError {
     /// Another form than the one that this version writes.
-    #[error("it does not hold sealed passwords of a kind that this version of Hearth knows")]
+    #[error("it does not hold sealed secrets of a kind that this version of Hearth knows")]
     Unknown,
     /// Sealed with another key, or changed since.
     #[error("it was sealed on another computer or for another user, or it is damaged")]
@@ -128,21 +149,12 @@ pub(crate) fn seal(
     let revealed: BTreeMap<&str, &str> =
         passwords.iter().map(|(name, password)| (name.as_str(), password.reveal())).collect();
     let text = Zeroizing::new(serde_json::to_vec(&revealed).expect("texts go into memory without error"));
-    let mut nonce = [0; NONCE_BYTES];
-    rng.fill_bytes(&mut nonce);
-    let closed = key
-        .cipher()
-        .encrypt(&XNonce::from(nonce), Payload { msg: &text, aad: HEADER })
-        .expect("the cipher takes more bytes than memory has");
-    [HEADER, &nonce, &closed].concat()
+    key.close(HEADER, &text, rng)
 }
 
 /// The passwords in a sealed file.
 pub(crate) fn unseal(file: &[u8], key: &SealingKey) -> Result<BTreeMap<String, Password>, SealError> {
-    let sealed = file.strip_prefix(HEADER).ok_or(SealError::Unknown)?;
-    let (nonce, closed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::OtherKey)?;
-    let open = key.cipher().decrypt(&XNonce::from(*nonce), Payload { msg: closed, aad: HEADER });
-    let text = Zeroizing::new(open.map_err(|_| SealError::OtherKey)?);
+    let text = key.open(HEADER, file)?;
     let passwords: BTreeMap<String, String> = serde_json::from_slice(&text).map_err(|_| SealError::Unknown)?;
     let wiped = |(name, password): (String, String)| (name, Password::new(&Zeroizing::new(password)));
     Ok(passwords.into_iter().map(wiped).collect())

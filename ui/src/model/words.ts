@@ -1,6 +1,7 @@
 import type {
   AlertKind,
   BeaconState,
+  ChannelKind,
   ClusterStage,
   DutyKind,
   DutyStage,
@@ -121,6 +122,21 @@ export function severityWord(severity: Severity): string {
       return t("severity.critical");
     default:
       return unreachable(severity);
+  }
+}
+
+export function channelWord(kind: ChannelKind): string {
+  switch (kind) {
+    case "webhook":
+      return t("channel.webhook");
+    case "ntfy":
+      return t("channel.ntfy");
+    case "telegram":
+      return t("channel.telegram");
+    case "email":
+      return t("channel.email");
+    default:
+      return unreachable(kind);
   }
 }
 

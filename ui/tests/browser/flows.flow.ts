@@ -228,6 +228,26 @@ describe("whoever sits before the window", () => {
       await page.waitForSelector("text=In effect when the node is started again");
     }));
 
+  test("adds a channel for alerts, is told whether its test arrived, and removes it", () =>
+    within({ at: "/settings/alerts" }, async (window) => {
+      const { page } = window;
+      await page.waitForSelector("text=No channel yet");
+      await page.getByLabel("Webhook").check();
+      await page.getByLabel("Address").fill("https://hooks.example/nowhere");
+      await page.click("button:has-text('Add and send test')");
+      await page.waitForSelector("text=The message was not delivered.");
+      await page.waitForSelector("text=https://hooks.example/…");
+      expect(await page.content()).not.toContain("hooks.example/nowhere");
+      await page.getByLabel("ntfy").check();
+      await page.getByLabel("Topic").fill("hearth-hunter2");
+      await page.click("button:has-text('Add and send test')");
+      await page.waitForSelector("text=The test was handed over.");
+      await page.getByLabel("Tell from which severity on, ntfy https://ntfy.sh/…").selectOption("critical");
+      await page.waitForSelector("text=Saved.");
+      await page.click("button[aria-label='Remove ntfy https://ntfy.sh/…']");
+      await page.waitForSelector("text=its secrets forgotten");
+    }));
+
   test("lets the node start with the session, and turns it off again", () =>
     within({ at: "/setup/running" }, async (window) => {
       const { page } = window;

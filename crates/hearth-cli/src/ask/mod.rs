@@ -1,7 +1,8 @@
-//! Commands that ask the running node: `hearth status`, `duties`, `alerts`, `checks`, `beacons`, `slashing`, `stop`.
+//! Commands that ask the running node: `hearth status`, `duties`, `alerts`, `channels`, `checks`, `beacons`, `slashing`, `stop`.
 
 mod alerts;
 mod beacons;
+mod channels;
 mod checks;
 mod duties;
 mod slashing;
@@ -20,6 +21,7 @@ use crate::say;
 
 pub(crate) use alerts::{Arguments as AlertsArguments, run as alerts};
 pub(crate) use beacons::{Arguments as BeaconsArguments, run as beacons};
+pub(crate) use channels::{Arguments as ChannelsArguments, run as channels};
 pub(crate) use checks::{Arguments as ChecksArguments, run as checks};
 pub(crate) use duties::{Arguments as DutiesArguments, run as duties};
 pub(crate) use slashing::{Command as SlashingCommand, run as slashing};
@@ -31,10 +33,10 @@ pub(crate) use words::now_ms;
 #[derive(Args)]
 pub(crate) struct NodeArguments {
     /// The folder of the node that is asked.
-    #[arg(long, default_value = ".charon", value_name = "DIR")]
+    #[arg(long, global = true, default_value = ".charon", value_name = "DIR")]
     data_dir: PathBuf,
     /// Print the answer as JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
-use hearth_api::Passphrase;
+use hearth_api::Secret;
 use hearth_crypto::k1::NodeKey;
 use hearth_obol::cluster::{Networks, UsableLock};
 use hearth_signer::Progress;
@@ -163,7 +163,7 @@ struct Whole {
 pub fn back_up(
     folder: &Path,
     to: &Path,
-    passphrase: &Passphrase,
+    passphrase: &Secret,
     scrutiny: &Scrutiny,
     installation: &Installation,
     now_ms: u64,
@@ -184,7 +184,7 @@ pub fn back_up(
 /// Blocks for about 0.06 s of one core a key share, and half a second for the passphrase.
 pub fn practise_restore(
     file: &Path,
-    passphrase: &Passphrase,
+    passphrase: &Secret,
     scrutiny: &Scrutiny,
     opened: Opened<'_>,
 ) -> Result<BackupFacts, BackupError> {
@@ -196,7 +196,7 @@ pub fn practise_restore(
 pub fn restore(
     file: &Path,
     to: &Path,
-    passphrase: &Passphrase,
+    passphrase: &Secret,
     scrutiny: &Scrutiny,
     installation: &Installation,
     opened: Opened<'_>,
@@ -335,7 +335,7 @@ impl Document {
     }
 }
 
-fn seal(document: &Document, passphrase: &Passphrase) -> Result<Vec<u8>, String> {
+fn seal(document: &Document, passphrase: &Secret) -> Result<Vec<u8>, String> {
     let text = Zeroizing::new(serde_json::to_vec(document).map_err(|error| error.to_string())?);
     let mut lock = age::scrypt::Recipient::new(SecretString::from(passphrase.reveal().to_owned()));
     lock.set_work_factor(WORK);
@@ -344,7 +344,7 @@ fn seal(document: &Document, passphrase: &Passphrase) -> Result<Vec<u8>, String>
 
 fn unseal(
     file: &Path,
-    passphrase: &Passphrase,
+    passphrase: &Secret,
     scrutiny: &Scrutiny,
     opened: Opened<'_>,
 ) -> Result<Whole, BackupError> {

@@ -3,17 +3,19 @@
 use std::sync::{Arc, OnceLock};
 
 use hearth_api::{
-    AlertEngine, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChecksReply,
-    ChecksRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest, DutyRecord, DutyUnderWay,
-    ErrorCode, FindBeaconsReply, FindBeaconsRequest, Handler, HistoryReply, HistoryRequest, KeysReply,
-    KeysRequest, Mark, NodeView, PractiseRestoreRequest, Publisher, SettingsReply, SettingsRequest,
-    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
-    SlashingRequest, StatusRequest, StopReply, StopRequest, UiError, without_this_node,
+    AlertEngine, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChannelsReply,
+    ChannelsRequest, ChecksReply, ChecksRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest,
+    DutyRecord, DutyUnderWay, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Handler, HistoryReply,
+    HistoryRequest, KeysReply, KeysRequest, Mark, NodeView, PractiseRestoreRequest, Publisher,
+    RemoveChannelRequest, SetChannelRequest, SettingsReply, SettingsRequest, SlashingExportReply,
+    SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,
+    StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError, without_this_node,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::chronicle::Chronicle;
+use crate::channels::ChannelsDesk;
 use crate::checks::{CheckDesk, find_beacons};
 use crate::clock;
 use crate::driver::LAST_DUTY;
@@ -70,6 +72,7 @@ pub(super) struct Desk {
     pub(super) checks: CheckDesk,
     pub(super) settings: SettingsDesk,
     pub(super) keys: KeysDesk,
+    pub(super) channels: ChannelsDesk,
     pub(super) stop_node: CancellationToken,
 }
 
@@ -137,6 +140,22 @@ impl Handler for Desk {
 
     async fn change_settings(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
         self.settings.change(request).await
+    }
+
+    async fn channels(&self, _: ChannelsRequest) -> Result<ChannelsReply, UiError> {
+        self.channels.show().await
+    }
+
+    async fn set_channel(&self, request: SetChannelRequest) -> Result<ChannelsReply, UiError> {
+        self.channels.set(request).await
+    }
+
+    async fn remove_channel(&self, request: RemoveChannelRequest) -> Result<ChannelsReply, UiError> {
+        self.channels.remove(request).await
+    }
+
+    async fn test_channel(&self, request: TestChannelRequest) -> Result<ChannelsReply, UiError> {
+        self.channels.test(request).await
     }
 
     async fn keys(&self, _: KeysRequest) -> Result<KeysReply, UiError> {

@@ -22,6 +22,7 @@ import { ownError } from "../errors";
 import { difference } from "./difference";
 import { history } from "./history";
 import { ACTS, type Act } from "./scenarios";
+import { FakeChannels } from "./channels";
 import { find } from "./checks";
 import { FakeKeys } from "./keys";
 import { FakeRecord } from "./slashing";
@@ -39,6 +40,7 @@ export class FakeBackend implements Backend {
     () => this.world.clusters[0],
     () => this.clock.now(),
   );
+  readonly #channels = new FakeChannels(() => this.clock.now());
   readonly #asked = new Map<CommandName, number>();
   #atLogin = false;
   #demo = false;
@@ -96,6 +98,10 @@ export class FakeBackend implements Backend {
     find_beacons: ({ urls }) => find(urls, this.world.beaconHere),
     settings: () => this.#settings(),
     change_settings: (request) => this.#change(request),
+    channels: () => this.#channels.show(),
+    set_channel: ({ id, target, least }) => this.#channels.set(id, target, least),
+    remove_channel: ({ id }) => this.#channels.remove(id),
+    test_channel: ({ id }) => this.#channels.test(id),
     keys: () => this.#keys.show(),
     back_up: (request) => this.#keys.backUp(request),
     practise_restore: (request) => this.#keys.practise(request),

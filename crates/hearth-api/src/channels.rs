@@ -1,0 +1,169 @@
+//! Alert channels: where alerts go that shall reach their owner elsewhere.
+//!
+//! What a channel needs travels to the node and stays there; no answer has a place for it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::alerts::Severity;
+use crate::secret::Secret;
+
+/// Where messages go. What opens the way, such as a webhook's address or a topic that only its readers know, is secret.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ChannelTarget {
+    /// A POST with JSON.
+    Webhook {
+        /// The address.
+        #[cfg_attr(test, ts(type = "string"))]
+        url: Secret,
+    },
+    /// A topic of ntfy.
+    Ntfy {
+        /// The server, such as `https://ntfy.sh`.
+        server: String,
+        /// The topic. Whoever knows it can read it, unless the server asks for a token.
+        #[cfg_attr(test, ts(type = "string"))]
+        topic: Secret,
+        /// An access token, if the server asks for one.
+        #[cfg_attr(test, ts(type = "string | null"))]
+        token: Option<Secret>,
+    },
+    /// A chat of Telegram.
+    Telegram {
+        /// The server of the bot API, such as `https://api.telegram.org`.
+        server: String,
+        /// Number of the chat, or `@name` of a public one.
+        chat: String,
+        /// The bot's token.
+        #[cfg_attr(test, ts(type = "string"))]
+        token: Secret,
+    },
+    /// Mail.
+    Email {
+        /// The server that takes it, `host` or `host:port`.
+        server: String,
+        /// How the connection to it is protected.
+        security: MailSecurity,
+        /// The account there, if it asks for one.
+        user: Option<String>,
+        /// Its password.
+        #[cfg_attr(test, ts(type = "string | null"))]
+        password: Option<Secret>,
+        /// The sender's address.
+        from: String,
+        /// The reader's address.
+        to: String,
+    },
+}
+
+/// How the connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum MailSecurity {
+    /// TLS from the first byte; port 465.
+    Tls,
+    /// TLS after a greeting, or no mail; port 587.
+    StartTls,
+    /// None; only for a server on this computer, port 25.
+    None,
+}
+
+/// Asks for the channels.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelsRequest {}
+
+/// Adds a channel, or changes one.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct SetChannelRequest {
+    /// The one to change; `None` adds one.
+    pub id: Option<u32>,
+    /// Where it goes; `None` leaves it where it goes.
+    pub target: Option<ChannelTarget>,
+    /// What is not at least so bad is not sent.
+    pub least: Severity,
+}
+
+/// Removes a channel and forgets its secrets.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct RemoveChannelRequest {
+    /// Which one.
+    pub id: u32,
+}
+
+/// Sends a message through a channel that says that it is a test, now.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct TestChannelRequest {
+    /// Which one.
+    pub id: u32,
+}
+
+/// The channels that there are.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ChannelsReply {
+    /// In the order in which they were added.
+    pub channels: Vec<ChannelView>,
+}
+
+/// A channel, without what is secret.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ChannelView {
+    /// Stays the same while the channel is there.
+    pub id: u32,
+    /// What kind it is of.
+    pub kind: ChannelKind,
+    /// Where it goes, as far as that is not secret.
+    pub goes_to: String,
+    /// What is not at least so bad is not sent.
+    pub least: Severity,
+    /// How the last message fared; `None` before the first since the node's start.
+    pub last: Option<Delivery>,
+}
+
+/// Kinds of channels.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelKind {
+    /// A POST with JSON.
+    Webhook,
+    /// A topic of ntfy.
+    Ntfy,
+    /// A chat of Telegram.
+    Telegram,
+    /// Mail.
+    Email,
+}
+
+/// How a message fared.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Delivery {
+    /// When.
+    pub at_ms: u64,
+    /// Why it did not arrive; `None` if it did.
+    pub error: Option<String>,
+}
+
+impl ChannelTarget {
+    /// What kind it is of.
+    pub fn kind(&self) -> ChannelKind {
+        match self {
+            Self::Webhook { .. } => ChannelKind::Webhook,
+            Self::Ntfy { .. } => ChannelKind::Ntfy,
+            Self::Telegram { .. } => ChannelKind::Telegram,
+            Self::Email { .. } => ChannelKind::Email,
+        }
+    }
+}

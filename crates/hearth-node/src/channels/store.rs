@@ -1,0 +1,71 @@
+//! Where the channels are kept: one file, sealed to this computer, because what opens a channel is secret.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hearth_api::{ChannelTarget, ErrorCode, Severity, UiError};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::installation::Installation;
+
+/// Name of the file in the data folder.
+pub(super) const FILE_NAME: &str = "channels.sealed";
+const HEADER: &[u8] = b"hearth-sealed-channels-1\n";
+
+/// A channel as it is kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    pub(super) id: u32,
+    pub(super) least: Severity,
+    pub(super) target: ChannelTarget,
+}
+
+/// The file.
+pub(super) struct Store {
+    folder: PathBuf,
+    installation: Arc<Installation>,
+}
+
+impl Store {
+    pub(super) fn new(folder: PathBuf, installation: Arc<Installation>) -> Self {
+        Self { folder, installation }
+    }
+
+    /// The channels; none where there is no file.
+    pub(super) fn read(&self) -> Result<Vec<Kept>, UiError> {
+        let failed = |error: &dyn std::fmt::Display| {
+            let details = format!("{FILE_NAME} in the data folder cannot be opened: {error}");
+            UiError {
+                remedy: format!("Put {FILE_NAME} elsewhere, restart the node, and set the channels up again."),
+                ..UiError::because(ErrorCode::Unreadable, details)
+            }
+        };
+        let file = match std::fs::read(self.folder.join(FILE_NAME)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(&error)),
+        };
+        let key = self.installation.opening_key().map_err(|error| failed(&error))?;
+        let text = key.open(HEADER, &file).map_err(|error| failed(&error))?;
+        // What is wrong with it is not told: the text around it is secret.
+        serde_json::from_slice(&text).map_err(|_| failed(&"another version of Hearth has written it"))
+    }
+
+    /// All or nothing.
+    pub(super) fn write(&self, channels: &[Kept]) -> Result<(), UiError> {
+        let failed = |error: &dyn std::fmt::Display| UiError::because(ErrorCode::Unwritable, error);
+        let key = self.installation.sealing_key().map_err(|error| failed(&error))?;
+        let text = Zeroizing::new(serde_json::to_vec(channels).map_err(|error| failed(&error))?);
+        let file = key.close(HEADER, &text, &mut rand::rng());
+        let put = || {
+            let mut draft = tempfile::NamedTempFile::new_in(&self.folder)?;
+            draft.write_all(&file)?;
+            draft.as_file().sync_all()?;
+            draft.persist(self.folder.join(FILE_NAME)).map_err(|error| error.error)
+        };
+        put().map(drop).map_err(|error: std::io::Error| failed(&error))
+    }
+}
