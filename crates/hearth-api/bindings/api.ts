@@ -87,7 +87,13 @@ export type AlertKind = { "code": "not_signing",
   /** In how many days it is full. */
   full_in_days: number | null, } | { "code": "on_battery",
   /** How long that lasts. */
-  minutes_left: number | null, } | { "code": "relay_only",
+  minutes_left: number | null, } | { "code": "channel_fails",
+  /** Its number. */
+  channel: number,
+  /** What kind it is of. */
+  kind: ChannelKind,
+  /** Where it goes, as far as that is not secret. */
+  goes_to: string, } | { "code": "relay_only",
   /** Its number. */
   seat: number,
   /** What to call it. */
@@ -143,7 +149,7 @@ export type BeaconView = {
   /** What last went wrong with it, in its own words. */
   last_error: string | null, };
 
-export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "checks", "now": Array<Check> } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
+export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "checks", "now": Array<Check> } | { "part": "channels", "now": Array<ChannelView> } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
 
 export type ChangeSettingsRequest = {
   /** Beacon nodes, in order of preference. An address as [`NodeSettings`] shows it stands for the one that it was made from,
@@ -569,6 +575,8 @@ export type NodeView = {
   clusters: Array<ClusterView>,
   /** What it looks at around itself, in the order in which it is shown. */
   checks: Array<Check>,
+  /** Where alerts go beside the screen, in the order in which they were set up. */
+  channels: Array<ChannelView>,
   /** What needs attention now, worst first. */
   alerts: Array<Alert>,
   /** The verdict on all of it. */

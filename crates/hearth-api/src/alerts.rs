@@ -14,6 +14,8 @@ mod herald;
 use hearth_types::LockHash;
 use serde::{Deserialize, Serialize};
 
+use crate::channels::ChannelKind;
+
 pub use engine::{AlertEngine, Transition};
 pub use herald::{Herald, News};
 
@@ -130,6 +132,15 @@ pub enum AlertKind {
         /// How long that lasts.
         minutes_left: Option<u32>,
     },
+    /// Messages through a channel do not arrive.
+    ChannelFails {
+        /// Its number.
+        channel: u32,
+        /// What kind it is of.
+        kind: ChannelKind,
+        /// Where it goes, as far as that is not secret.
+        goes_to: String,
+    },
     /// An operator is reached only through a relay.
     RelayOnly {
         /// Its number.
@@ -229,6 +240,11 @@ impl AlertKind {
                     .into(),
                 Some("Plug the computer in.".into()),
             ),
+            Self::ChannelFails { kind, goes_to, .. } => (
+                format!("Alerts by {} do not arrive", kind.word()),
+                format!("Messages to {goes_to} are not delivered. They are tried again for a day. Duties go on."),
+                Some("Open the alerts in the settings: they say what its server answered, and send a test.".into()),
+            ),
             Self::RelayOnly { name, .. } => (
                 format!("{name} is reached through a relay only"),
                 format!(
@@ -244,8 +260,8 @@ impl Alert {
     /// Tells it from all others: what it is about, and when it began.
     pub fn key(&self) -> String {
         let kind = serde_json::to_value(&self.kind).unwrap_or_default();
-        let about =
-            ["code", "seat", "url"].map(|field| kind.get(field).map(ToString::to_string).unwrap_or_default());
+        let about = ["code", "seat", "url", "channel"]
+            .map(|field| kind.get(field).map(ToString::to_string).unwrap_or_default());
         let cluster = self.cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
         format!("{}/{cluster}/{}", about.join("/"), self.since_ms)
     }

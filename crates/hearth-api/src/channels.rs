@@ -156,6 +156,18 @@ pub struct Delivery {
     pub error: Option<String>,
 }
 
+impl ChannelKind {
+    /// What it is called in a sentence.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Ntfy => "ntfy",
+            Self::Telegram => "Telegram",
+            Self::Email => "mail",
+        }
+    }
+}
+
 impl ChannelTarget {
     /// What kind it is of.
     pub fn kind(&self) -> ChannelKind {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::alerts::Alert;
+use crate::channels::ChannelView;
 use crate::checks::Check;
 use crate::health::Health;
 use crate::view::{BeaconView, ClusterView, NetworkView, NodeInfo, NodeView};
@@ -58,6 +59,8 @@ pub enum Change {
     Clusters(Vec<ClusterView>),
     /// What the node looks at around itself.
     Checks(Vec<Check>),
+    /// Where alerts go.
+    Channels(Vec<ChannelView>),
     /// The alerts.
     Alerts(Vec<Alert>),
     /// The verdict.
@@ -80,7 +83,7 @@ pub fn difference(old: &NodeView, new: &NodeView) -> Update {
         (old != new).then(|| change(new.clone()))
     }
     // All fields by name: a new one that is forgotten here does not compile.
-    let NodeView { seq, at_ms, slot, node, network, beacons, clusters, checks, alerts, health } = new;
+    let NodeView { seq, at_ms, slot, node, network, beacons, clusters, checks, channels, alerts, health } = new;
     let same_clusters = old.clusters.len() == clusters.len()
         && old.clusters.iter().zip(clusters).all(|(old, new)| old.id == new.id);
     let mut changes = Vec::new();
@@ -94,6 +97,7 @@ pub fn difference(old: &NodeView, new: &NodeView) -> Update {
         changes.push(Change::Clusters(clusters.clone()));
     }
     changes.extend(differs(&old.checks, checks, Change::Checks));
+    changes.extend(differs(&old.channels, channels, Change::Channels));
     changes.extend(differs(&old.alerts, alerts, Change::Alerts));
     changes.extend(differs(&old.health, health, Change::Health));
     Update { after: old.seq, seq: *seq, at_ms: *at_ms, slot: *slot, changes }
@@ -119,6 +123,7 @@ pub fn apply(view: &mut NodeView, update: Update) -> Result<(), Gap> {
             }
             Change::Clusters(now) => view.clusters = now,
             Change::Checks(now) => view.checks = now,
+            Change::Channels(now) => view.channels = now,
             Change::Alerts(now) => view.alerts = now,
             Change::Health(now) => view.health = now,
         }

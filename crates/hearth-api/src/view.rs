@@ -10,6 +10,7 @@ use hearth_types::{DutyKind, LockHash, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::Alert;
+use crate::channels::ChannelView;
 use crate::checks::Check;
 use crate::health::Health;
 use crate::history::Effectiveness;
@@ -44,6 +45,8 @@ pub struct NodeView {
     pub clusters: Vec<ClusterView>,
     /// What it looks at around itself, in the order in which it is shown.
     pub checks: Vec<Check>,
+    /// Where alerts go beside the screen, in the order in which they were set up.
+    pub channels: Vec<ChannelView>,
     /// What needs attention now, worst first.
     pub alerts: Vec<Alert>,
     /// The verdict on all of it.

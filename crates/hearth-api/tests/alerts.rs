@@ -8,9 +8,10 @@
 )]
 
 use hearth_api::{
-    AlertEngine, AlertKind, BeaconState, BeaconView, Check, ClockSource, ClusterStage, ClusterView,
-    DutyOutcome, DutyRecord, DutyStage, Effectiveness, Flame, Health, Measured, Miss, NetworkView, NodeState,
-    NodeView, PowerSource, Publisher, Reach, SeatState, SeatView, Severity, Trace, Transition,
+    AlertEngine, AlertKind, BeaconState, BeaconView, ChannelKind, ChannelView, Check, ClockSource,
+    ClusterStage, ClusterView, Delivery, DutyOutcome, DutyRecord, DutyStage, Effectiveness, Flame, Health,
+    Measured, Miss, NetworkView, NodeState, NodeView, PowerSource, Publisher, Reach, SeatState, SeatView,
+    Severity, Trace, Transition,
 };
 use hearth_types::{DutyKind, LockHash, Slot, ValidatorIndex};
 
@@ -146,6 +147,36 @@ fn a_value_between_good_and_bad_neither_raises_nor_ends_an_alert() {
         }
         assert_eq!(owner.told.len(), expected, "{rtt_ms} ms: {:?}", owner.told);
     }
+}
+
+#[test]
+fn a_channel_through_which_nothing_arrives_for_a_minute_is_told_until_something_does_or_it_is_gone() {
+    let (mut engine, mut view) = (AlertEngine::default(), Owner::of(1).view);
+    let channel = |error: Option<&str>| ChannelView {
+        id: 1,
+        kind: ChannelKind::Email,
+        goes_to: "maya@example.org".into(),
+        least: Severity::Warning,
+        last: Some(Delivery { at_ms: 0, error: error.map(Into::into) }),
+    };
+    let mut told = |at_ms, channels: Vec<ChannelView>| {
+        view.channels = channels;
+        let transitions = engine.look(at_ms, &view);
+        transitions.into_iter().next().map(|transition| match transition {
+            Transition::Raised(alert) => ("raised", alert.title),
+            Transition::Changed(alert) => ("changed", alert.title),
+            Transition::Resolved(alert) => ("resolved", alert.title),
+        })
+    };
+    let title = || "Alerts by mail do not arrive".to_owned();
+    assert_eq!(told(0, vec![ChannelView { last: None, ..channel(None) }]), None, "nothing was sent yet");
+    assert_eq!(told(1_000, vec![channel(Some("no"))]), None);
+    assert_eq!(told(60_999, vec![channel(Some("no"))]), None);
+    assert_eq!(told(61_000, vec![channel(Some("no"))]), Some(("raised", title())));
+    assert_eq!(told(62_000, vec![channel(None)]), Some(("resolved", title())));
+    assert_eq!(told(63_000, vec![channel(Some("no"))]), None);
+    assert_eq!(told(123_000, vec![channel(Some("no"))]), Some(("raised", title())));
+    assert_eq!(told(124_000, vec![]), Some(("resolved", title())), "a channel that was removed");
 }
 
 #[test]

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_api::{
-    Alert, ChannelView, ChannelsReply, Delivery, ErrorCode, Herald, NodeView, RemoveChannelRequest,
+    Alert, AlertKind, ChannelView, ChannelsReply, Delivery, ErrorCode, Herald, NodeView, RemoveChannelRequest,
     SetChannelRequest, TestChannelRequest, UiError, Watcher,
 };
 use hearth_channels::{Courier, Letter, Outbox, Undelivered, check, goes_to};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::aside::aside;
@@ -78,6 +78,10 @@ impl Channel {
     fn look(&mut self, now_ms: u64, view: &NodeView) {
         let mut there = BTreeMap::new();
         for alert in &view.alerts {
+            // That it does not work cannot be told through itself.
+            if matches!(alert.kind, AlertKind::ChannelFails { channel, .. } if channel == self.kept.id) {
+                continue;
+            }
             let key = alert.key();
             if alert.severity >= self.kept.least || self.herald.told().contains_key(&key) {
                 there.insert(key, (alert.severity, alert.clone()));
@@ -105,6 +109,8 @@ pub(crate) struct Postman {
     unreadable: Option<UiError>,
     channels: Vec<Channel>,
     under_way: JoinSet<Fared>,
+    /// For the view.
+    shows: watch::Sender<Vec<ChannelView>>,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -117,9 +123,15 @@ impl Postman {
             unreadable: None,
             channels: Vec::new(),
             under_way: JoinSet::new(),
+            shows: watch::Sender::default(),
             questions,
         };
         (postman, ChannelsDesk(ask))
+    }
+
+    /// The channels as the view shows them.
+    pub(crate) fn channels(&self) -> watch::Receiver<Vec<ChannelView>> {
+        self.shows.subscribe()
     }
 
     /// Until nobody publishes a view any more. Dropping the future loses what was not sent yet.
@@ -148,6 +160,12 @@ impl Postman {
                     });
                 }
             }
+            self.shows.send_if_modified(|shown| {
+                let now = self.shown().channels;
+                let changed = *shown != now;
+                *shown = now;
+                changed
+            });
             // A view comes every few seconds, which is soon enough for the next try of what failed.
             tokio::select! {
                 there = watcher.changed() => {
@@ -300,7 +318,7 @@ async fn deliver(
 mod tests {
     use axum::Router;
     use axum::routing::post;
-    use hearth_api::{ChannelTarget, Publisher, Severity};
+    use hearth_api::{ChannelKind, ChannelTarget, Publisher, Severity};
     use serde_json::{Value, json};
 
     use super::*;
@@ -390,6 +408,23 @@ mod tests {
         let sealed = std::fs::read(folder.path().join(store::FILE_NAME)).unwrap();
         assert!(!sealed.windows(7).any(|bytes| bytes == b"hunter2"));
         assert_eq!(desk.test(TestChannelRequest { id: 3 }).await.unwrap_err().code, ErrorCode::ValueRefused);
+    }
+
+    #[tokio::test]
+    async fn that_a_channel_fails_is_told_through_the_others_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, mut heard) = server().await;
+        let publisher = Publisher::new(NodeView::default());
+        let desk = open(folder.path(), &publisher);
+        desk.set(webhook(&format!("{url}/hunter2"), Severity::Warning)).await.unwrap();
+        let fails = |channel: u32| {
+            let kind = AlertKind::ChannelFails { channel, kind: ChannelKind::Email, goes_to: "m".into() };
+            Alert { kind, title: format!("{channel} fails"), ..alert("warning") }
+        };
+        publish(&publisher, vec![fails(1), fails(2)]);
+        assert_eq!(heard.recv().await.unwrap()["title"], "Hearth: 2 fails");
+        publish(&publisher, vec![]);
+        assert_eq!(heard.recv().await.unwrap()["title"], "Hearth: over: 2 fails");
     }
 
     #[tokio::test]

@@ -23,6 +23,8 @@ function change(view: NodeView, change: Change): NodeView {
     }
     case "clusters":
       return { ...view, clusters: change.now };
+    case "channels":
+      return { ...view, channels: change.now };
     case "checks":
       return { ...view, checks: change.now };
     case "alerts":

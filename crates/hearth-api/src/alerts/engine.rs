@@ -11,6 +11,7 @@ use hearth_types::LockHash;
 use super::computer;
 use super::duties::DutyWatch;
 use super::{Alert, AlertKind, Severity};
+use crate::channels::ChannelView;
 use crate::checks::BEACON_SLOW_MS;
 use crate::duty::{DutyOutcome, DutyRecord};
 use crate::view::{BeaconView, ClusterView, NodeState, NodeView, Reach, SeatState, SeatView};
@@ -30,6 +31,7 @@ const OPERATOR_DARK: Delays = Delays { raise_ms: 3 * MINUTE, clear_ms: MINUTE };
 const BEACON_DOWN: Delays = Delays { raise_ms: 2 * MINUTE, clear_ms: 2 * MINUTE };
 const BEACON_SLOW: Delays = Delays { raise_ms: 5 * MINUTE, clear_ms: 2 * MINUTE };
 const PEER_SLOW: Delays = Delays { raise_ms: 10 * MINUTE, clear_ms: MINUTE };
+const CHANNEL_FAILS: Delays = Delays { raise_ms: MINUTE, clear_ms: 0 };
 const RELAY_ONLY: Delays = Delays { raise_ms: 15 * MINUTE, clear_ms: 5 * MINUTE };
 /// In slots, for a cluster that cannot sign.
 const NOT_SIGNING_SLOTS: u64 = 2;
@@ -81,6 +83,7 @@ pub(super) enum Cause {
     NoBeaconNode,
     BeaconNodeDown(String),
     BeaconNodeSlow(String),
+    ChannelFails(u32),
     ClockOff,
     DiskLow,
     OnBattery,
@@ -198,6 +201,7 @@ impl AlertEngine {
         let mut findings = Vec::new();
         let blind = self.beacons(&view.beacons, &mut findings);
         findings.extend(view.checks.iter().filter_map(computer::finding));
+        findings.extend(view.channels.iter().map(channel_finding));
         self.excused.clear();
         for cluster in &view.clusters {
             let stuck = self.not_signing(view, cluster, (slot_ms, epoch_ms), &mut findings);
@@ -335,6 +339,20 @@ impl AlertEngine {
             delays: AT_ONCE,
             held,
         });
+    }
+}
+
+/// Whether what is sent through a channel arrives.
+fn channel_finding(channel: &ChannelView) -> Finding {
+    let ChannelView { id, kind, goes_to, last, .. } = channel;
+    Finding {
+        cause: Cause::ChannelFails(*id),
+        cluster: None,
+        kind: AlertKind::ChannelFails { channel: *id, kind: *kind, goes_to: goes_to.clone() },
+        severity: Severity::Warning,
+        verdict: Verdict::bad_if(last.as_ref().map(|last| last.error.is_some())),
+        delays: CHANNEL_FAILS,
+        held: false,
     }
 }
 

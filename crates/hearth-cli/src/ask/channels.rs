@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use hearth_api::{
-    ChannelKind, ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, MailSecurity,
-    RemoveChannelRequest, SetChannelRequest, Severity, TestChannelRequest,
+    ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, MailSecurity, RemoveChannelRequest,
+    SetChannelRequest, Severity, TestChannelRequest,
 };
 
 use super::words::{self, moment, now_ms};
@@ -197,12 +197,7 @@ fn text(reply: &ChannelsReply, now_ms: u64) -> String {
 }
 
 fn row(channel: &ChannelView, now_ms: u64) -> String {
-    let kind = match channel.kind {
-        ChannelKind::Webhook => "webhook",
-        ChannelKind::Ntfy => "ntfy",
-        ChannelKind::Telegram => "Telegram",
-        ChannelKind::Email => "mail",
-    };
+    let kind = channel.kind.word();
     let last = match &channel.last {
         None => "nothing sent since the node's start".into(),
         Some(last) => match &last.error {

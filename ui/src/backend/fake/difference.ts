@@ -14,6 +14,7 @@ export function difference(old: NodeView, now: NodeView): Update {
       if (differs(old.clusters[index], cluster)) changes.push({ part: "cluster", now: cluster });
     });
   }
+  if (differs(old.channels, now.channels)) changes.push({ part: "channels", now: now.channels });
   if (differs(old.checks, now.checks)) changes.push({ part: "checks", now: now.checks });
   if (differs(old.alerts, now.alerts)) changes.push({ part: "alerts", now: now.alerts });
   if (differs(old.health, now.health)) changes.push({ part: "health", now: now.health });

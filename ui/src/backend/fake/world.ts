@@ -1,6 +1,7 @@
 import type {
   Alert,
   BeaconView,
+  ChannelView,
   ClusterReply,
   ClusterView,
   DutyMark,
@@ -49,6 +50,7 @@ export class World {
   clusters: FakeCluster[] = [friends()];
   /** Whether a beacon node runs on this computer. */
   beaconHere = true;
+  channels: ChannelView[] = [];
   computer = FINE;
   settings: NodeSettings = {
     beacon_nodes: ["http://127.0.0.1:5052"],
@@ -82,6 +84,7 @@ export class World {
         head_slot: one.state === "ready" && this.network !== null ? slotAt(this.network, nowMs) : one.head_slot,
       })),
       clusters,
+      channels: this.channels,
       checks: checks(this.beacons, this.computer, this.clusters.length === 0 ? [] : ["Maya", "Tomás"]),
       alerts: this.alerts,
       health: { ...health, sentence },
