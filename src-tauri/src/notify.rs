@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use hearth_api::{Herald, News, NodeView, STALE_MS, Severity};
+use hearth_api::{Herald, Hush, News, NodeView, STALE_MS, Severity};
 
 /// What makes two sights of an alert the same alert.
 type Key = String;
@@ -89,14 +89,18 @@ impl Notifier {
                 }
             }
         }
-        let paused = self.is_paused(now_ms);
+        let hush = match fresh {
+            _ if self.is_paused(now_ms) => Hush::News,
+            Some(view) if view.node.quiet => Hush::AllButCritical,
+            _ => Hush::Nothing,
+        };
         let note = |news| match news {
             News::Began { key, severity, what: (title, body) } => {
                 Note::Show { key, title, body, stays: severity == Severity::Critical }
             }
             News::Over { key, what: (title, _) } => Note::TakeBack { key, title },
         };
-        self.herald.look(there, paused).into_iter().map(note).collect()
+        self.herald.look(there, hush).into_iter().map(note).collect()
     }
 }
 

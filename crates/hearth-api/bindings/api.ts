@@ -18,6 +18,7 @@ export type Commands = {
   set_channel: { request: SetChannelRequest; reply: ChannelsReply; acts: true };
   remove_channel: { request: RemoveChannelRequest; reply: ChannelsReply; acts: true };
   test_channel: { request: TestChannelRequest; reply: ChannelsReply; acts: true };
+  set_quiet_hours: { request: SetQuietHoursRequest; reply: ChannelsReply; acts: true };
   keys: { request: KeysRequest; reply: KeysReply; acts: false };
   back_up: { request: BackUpRequest; reply: BackupReply; acts: true };
   practise_restore: { request: PractiseRestoreRequest; reply: BackupReply; acts: true };
@@ -204,7 +205,9 @@ export type ChannelView = {
 
 export type ChannelsReply = {
   /** In the order in which they were added. */
-  channels: Array<ChannelView>, };
+  channels: Array<ChannelView>,
+  /** When only what is critical is told, on the desktop as well. */
+  quiet: QuietHours | null, };
 
 export type ChannelsRequest = Record<symbol, never>;
 
@@ -540,7 +543,9 @@ export type NodeInfo = {
   /** What it is doing. */
   state: NodeState,
   /** When it was started. */
-  started_ms: number, };
+  started_ms: number,
+  /** Whether these are quiet hours, in which only what is critical is told. */
+  quiet: boolean, };
 
 export type NodeSettings = {
   /** Beacon nodes, in order of preference, without what is secret in their addresses. */
@@ -607,6 +612,12 @@ export type PractiseRestoreRequest = {
   path: string,
   /** What opens it. */
   passphrase: string, };
+
+export type QuietHours = {
+  /** When they begin, in minutes after midnight. */
+  from_minute: number,
+  /** When they end. */
+  to_minute: number, };
 
 export type Reach = "direct" | "relay" | "none";
 
@@ -681,6 +692,10 @@ export type SetChannelRequest = {
   target: ChannelTarget | null,
   /** What is not at least so bad is not sent. */
   least: Severity, };
+
+export type SetQuietHoursRequest = {
+  /** The hours; `None`: there are none. */
+  hours: QuietHours | null, };
 
 export type SettingsReply = {
   /** As the file has them. */

@@ -3,8 +3,8 @@
 //! [`AlertEngine`] decides when one begins and ends; this file says what they are and how they read. A cause has one
 //! alert: what follows from another trouble is held back while that one lasts.
 //!
-//! Source of the rules: ux.md 3.7. Not here yet, because the node does not know the facts: sync committee, proposals, fee recipient, refusals of the signer. Nor quiet hours, snoozing and the digest, which
-//! belong to the channels.
+//! Source of the rules: ux.md 3.7. Not here yet, because the node does not know the facts: sync committee, proposals, fee recipient, refusals of the
+//! signer. Nor snoozing and the digest.
 
 mod computer;
 mod duties;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::channels::ChannelKind;
 
 pub use engine::{AlertEngine, Transition};
-pub use herald::{Herald, News};
+pub use herald::{Herald, Hush, News};
 
 /// How bad.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]

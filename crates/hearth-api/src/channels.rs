@@ -107,12 +107,42 @@ pub struct TestChannelRequest {
     pub id: u32,
 }
 
+/// Sets the hours in which only what is critical is told.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct SetQuietHoursRequest {
+    /// The hours; `None`: there are none.
+    pub hours: Option<QuietHours>,
+}
+
+/// A part of every day, in the time zone of the node's computer. May go over midnight.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct QuietHours {
+    /// When they begin, in minutes after midnight.
+    pub from_minute: u16,
+    /// When they end.
+    pub to_minute: u16,
+}
+
+impl QuietHours {
+    /// Whether a minute of the day is one of them.
+    pub fn hold(self, minute: u16) -> bool {
+        let Self { from_minute: from, to_minute: to } = self;
+        if from < to { (from..to).contains(&minute) } else { minute >= from || minute < to }
+    }
+}
+
 /// The channels that there are.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ChannelsReply {
     /// In the order in which they were added.
     pub channels: Vec<ChannelView>,
+    /// When only what is critical is told, on the desktop as well.
+    pub quiet: Option<QuietHours>,
 }
 
 /// A channel, without what is secret.
@@ -176,6 +206,23 @@ impl ChannelTarget {
             Self::Ntfy { .. } => ChannelKind::Ntfy,
             Self::Telegram { .. } => ChannelKind::Telegram,
             Self::Email { .. } => ChannelKind::Email,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quiet_hours_begin_and_end_on_their_minute_also_over_midnight() {
+        for (from_minute, to_minute, quiet, loud) in [
+            (60, 120, vec![60, 119], vec![0, 59, 120, 1_439]),
+            (1_320, 420, vec![1_320, 1_439, 0, 419], vec![420, 700, 1_319]),
+        ] {
+            let hours = QuietHours { from_minute, to_minute };
+            assert!(quiet.into_iter().all(|minute| hours.hold(minute)), "{hours:?}");
+            assert!(!loud.into_iter().any(|minute| hours.hold(minute)), "{hours:?}");
         }
     }
 }

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::alerts::Alert;
 use crate::channels::{
-    ChannelsReply, ChannelsRequest, RemoveChannelRequest, SetChannelRequest, TestChannelRequest,
+    ChannelsReply, ChannelsRequest, RemoveChannelRequest, SetChannelRequest, SetQuietHoursRequest,
+    TestChannelRequest,
 };
 use crate::checks::{ChecksReply, ChecksRequest, FindBeaconsReply, FindBeaconsRequest};
 use crate::cluster::{ClusterReply, ClusterRequest};
@@ -122,6 +123,8 @@ commands! {
     ACTS remove_channel: RemoveChannel(RemoveChannelRequest) -> ChannelsReply;
     /// Sends a message through one, now.
     ACTS test_channel: TestChannel(TestChannelRequest) -> ChannelsReply;
+    /// Sets the hours in which only what is critical is told.
+    ACTS set_quiet_hours: SetQuietHours(SetQuietHoursRequest) -> ChannelsReply;
     /// The key shares that the node holds, and when they were backed up.
     LOOKS keys: Keys(KeysRequest) -> KeysReply;
     /// Writes a backup: one encrypted file.

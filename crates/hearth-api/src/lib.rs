@@ -62,10 +62,10 @@ mod slashing;
 mod typescript;
 mod view;
 
-pub use alerts::{Alert, AlertEngine, AlertKind, Herald, News, Severity, Transition};
+pub use alerts::{Alert, AlertEngine, AlertKind, Herald, Hush, News, Severity, Transition};
 pub use channels::{
     ChannelKind, ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, Delivery, MailSecurity,
-    RemoveChannelRequest, SetChannelRequest, TestChannelRequest,
+    QuietHours, RemoveChannelRequest, SetChannelRequest, SetQuietHoursRequest, TestChannelRequest,
 };
 pub use checks::{
     Check, ChecksReply, ChecksRequest, ClockSource, FindBeaconsReply, FindBeaconsRequest, FoundBeacon, Grade,

@@ -65,6 +65,8 @@ pub struct NodeInfo {
     pub state: NodeState,
     /// When it was started.
     pub started_ms: u64,
+    /// Whether these are quiet hours, in which only what is critical is told.
+    pub quiet: bool,
 }
 
 /// What keeps a node running.

@@ -15,9 +15,9 @@ use hearth_api::{
     DutiesReply, DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Flame, Handler, Hello,
     HistoryReply, HistoryRequest, KeysReply, KeysRequest, MAX_FRAME_BYTES, NodeState, NodeView, PROTOCOL,
     PractiseRestoreRequest, Publisher, RemoveChannelRequest, Role, ServerMessage, SetChannelRequest,
-    SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply,
-    SlashingImportRequest, SlashingReply, SlashingRequest, StatusRequest, StopReply, StopRequest,
-    TestChannelRequest, UiError, ViewEvent, encode,
+    SetQuietHoursRequest, SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest,
+    SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, StatusRequest, StopReply,
+    StopRequest, TestChannelRequest, UiError, ViewEvent, encode,
 };
 use hearth_types::Slot;
 use serde_json::{Value, json};
@@ -330,6 +330,10 @@ impl Handler for Fake {
     }
 
     async fn test_channel(&self, _: TestChannelRequest) -> Result<ChannelsReply, UiError> {
+        Ok(ChannelsReply::default())
+    }
+
+    async fn set_quiet_hours(&self, _: SetQuietHoursRequest) -> Result<ChannelsReply, UiError> {
         Ok(ChannelsReply::default())
     }
 

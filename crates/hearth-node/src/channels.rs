@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_api::{
-    Alert, AlertKind, ChannelView, ChannelsReply, Delivery, ErrorCode, Herald, NodeView, RemoveChannelRequest,
-    SetChannelRequest, TestChannelRequest, UiError, Watcher,
+    Alert, AlertKind, ChannelView, ChannelsReply, Delivery, ErrorCode, Herald, Hush, NodeView, QuietHours,
+    RemoveChannelRequest, SetChannelRequest, SetQuietHoursRequest, TestChannelRequest, UiError, Watcher,
 };
 use hearth_channels::{Courier, Letter, Outbox, Undelivered, check, goes_to};
+use hearth_types::UnixMillis;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::aside::aside;
 use crate::clock;
 use crate::installation::Installation;
-use store::{Kept, Store};
+use store::{Choices, Kept, Store};
 
 /// Channels, at most.
 const MOST: usize = 16;
@@ -28,6 +29,7 @@ type Reply = oneshot::Sender<Result<ChannelsReply, UiError>>;
 enum Question {
     Show(Reply),
     Set(SetChannelRequest, Reply),
+    SetQuietHours(SetQuietHoursRequest, Reply),
     Remove(RemoveChannelRequest, Reply),
     Test(TestChannelRequest, Reply),
 }
@@ -43,6 +45,13 @@ impl ChannelsDesk {
 
     pub(crate) async fn set(&self, request: SetChannelRequest) -> Result<ChannelsReply, UiError> {
         self.ask(|reply| Question::Set(request, reply)).await
+    }
+
+    pub(crate) async fn set_quiet_hours(
+        &self,
+        request: SetQuietHoursRequest,
+    ) -> Result<ChannelsReply, UiError> {
+        self.ask(|reply| Question::SetQuietHours(request, reply)).await
     }
 
     pub(crate) async fn remove(&self, request: RemoveChannelRequest) -> Result<ChannelsReply, UiError> {
@@ -75,7 +84,7 @@ impl Channel {
     }
 
     /// Takes down what is new. A trouble that it was told of stays its business when it becomes less bad.
-    fn look(&mut self, now_ms: u64, view: &NodeView) {
+    fn look(&mut self, now_ms: u64, hush: Hush, view: &NodeView) {
         let mut there = BTreeMap::new();
         for alert in &view.alerts {
             // That it does not work cannot be told through itself.
@@ -87,7 +96,7 @@ impl Channel {
                 there.insert(key, (alert.severity, alert.clone()));
             }
         }
-        for news in self.herald.look(there, false) {
+        for news in self.herald.look(there, hush) {
             self.outbox.put(now_ms, &news);
         }
     }
@@ -101,6 +110,13 @@ struct Fared {
     asked: Option<Reply>,
 }
 
+/// What the view shows of it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Posted {
+    pub(crate) channels: Vec<ChannelView>,
+    pub(crate) quiet: bool,
+}
+
 /// Sends the messages. One task, which nothing waits for.
 pub(crate) struct Postman {
     store: Arc<Store>,
@@ -109,8 +125,9 @@ pub(crate) struct Postman {
     unreadable: Option<UiError>,
     channels: Vec<Channel>,
     under_way: JoinSet<Fared>,
-    /// For the view.
-    shows: watch::Sender<Vec<ChannelView>>,
+    quiet: Option<QuietHours>,
+    minute_of_day: fn(UnixMillis) -> u16,
+    posted: watch::Sender<Posted>,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -123,22 +140,27 @@ impl Postman {
             unreadable: None,
             channels: Vec::new(),
             under_way: JoinSet::new(),
-            shows: watch::Sender::default(),
+            quiet: None,
+            minute_of_day: clock::minute_of_day,
+            posted: watch::Sender::default(),
             questions,
         };
         (postman, ChannelsDesk(ask))
     }
 
-    /// The channels as the view shows them.
-    pub(crate) fn channels(&self) -> watch::Receiver<Vec<ChannelView>> {
-        self.shows.subscribe()
+    /// What the view shows of it.
+    pub(crate) fn posted(&self) -> watch::Receiver<Posted> {
+        self.posted.subscribe()
     }
 
     /// Until nobody publishes a view any more. Dropping the future loses what was not sent yet.
     pub(crate) async fn go_on(mut self, mut watcher: Watcher) {
         let store = Arc::clone(&self.store);
         match aside(move || store.read()).await {
-            Ok(kept) => self.channels = kept.into_iter().map(Channel::new).collect(),
+            Ok(Choices { quiet, channels }) => {
+                self.quiet = quiet;
+                self.channels = channels.into_iter().map(Channel::new).collect();
+            }
             Err(error) => {
                 tracing::warn!(
                     details = error.details.as_deref(),
@@ -149,9 +171,12 @@ impl Postman {
         }
         let mut view = watcher.current();
         loop {
-            let now_ms = clock::now().get();
+            let now = clock::now();
+            let now_ms = now.get();
+            let quiet = self.quiet.is_some_and(|hours| hours.hold((self.minute_of_day)(now)));
+            let hush = if quiet { Hush::AllButCritical } else { Hush::Nothing };
             for channel in &mut self.channels {
-                channel.look(now_ms, &view);
+                channel.look(now_ms, hush, &view);
                 if let Some(letter) = channel.outbox.take(now_ms) {
                     let (id, target) = (channel.kept.id, channel.kept.target.clone());
                     let courier = self.courier.clone();
@@ -160,10 +185,10 @@ impl Postman {
                     });
                 }
             }
-            self.shows.send_if_modified(|shown| {
-                let now = self.shown().channels;
-                let changed = *shown != now;
-                *shown = now;
+            self.posted.send_if_modified(|before| {
+                let now = Posted { channels: self.shown().channels, quiet };
+                let changed = *before != now;
+                *before = now;
                 changed
             });
             // A view comes every few seconds, which is soon enough for the next try of what failed.
@@ -209,6 +234,7 @@ impl Postman {
         let (reply, answer) = match question {
             Question::Show(reply) => (reply, self.readable().map(|()| self.shown())),
             Question::Set(request, reply) => (reply, self.set(request).await),
+            Question::SetQuietHours(request, reply) => (reply, self.set_quiet_hours(&request).await),
             Question::Remove(request, reply) => (reply, self.remove(&request).await),
             Question::Test(request, reply) => match self.find(request.id) {
                 Err(error) => (reply, Err(error)),
@@ -264,20 +290,35 @@ impl Postman {
             }
             (None, None) => return Err(UiError::value_refused("Say where the new channel goes.")),
         }
-        self.keep(kept).await
+        self.keep(kept, self.quiet).await
+    }
+
+    async fn set_quiet_hours(&mut self, request: &SetQuietHoursRequest) -> Result<ChannelsReply, UiError> {
+        self.readable()?;
+        let is_part_of_a_day = |hours: QuietHours| {
+            hours.from_minute.max(hours.to_minute) < 24 * 60 && hours.from_minute != hours.to_minute
+        };
+        if !request.hours.is_none_or(is_part_of_a_day) {
+            return Err(UiError::value_refused(
+                "Give two different times of the day, such as 22:00 and 07:00.",
+            ));
+        }
+        self.keep(self.channels.iter().map(|channel| channel.kept.clone()).collect(), request.hours).await
     }
 
     async fn remove(&mut self, request: &RemoveChannelRequest) -> Result<ChannelsReply, UiError> {
         let at = self.find(request.id)?;
         let mut kept: Vec<Kept> = self.channels.iter().map(|channel| channel.kept.clone()).collect();
         kept.remove(at);
-        self.keep(kept).await
+        self.keep(kept, self.quiet).await
     }
 
     /// Writes them down, then works with them.
-    async fn keep(&mut self, kept: Vec<Kept>) -> Result<ChannelsReply, UiError> {
-        let (store, written) = (Arc::clone(&self.store), kept.clone());
-        aside(move || store.write(&written)).await?;
+    async fn keep(&mut self, kept: Vec<Kept>, quiet: Option<QuietHours>) -> Result<ChannelsReply, UiError> {
+        let store = Arc::clone(&self.store);
+        let choices = Choices { quiet, channels: kept.clone() };
+        aside(move || store.write(&choices)).await?;
+        self.quiet = quiet;
         let mut before = std::mem::take(&mut self.channels);
         for one in kept {
             let known = before.iter().position(|channel| channel.kept.id == one.id);
@@ -302,7 +343,7 @@ impl Postman {
             least: channel.kept.least,
             last: channel.last.clone(),
         };
-        ChannelsReply { channels: self.channels.iter().map(view).collect() }
+        ChannelsReply { channels: self.channels.iter().map(view).collect(), quiet: self.quiet }
     }
 }
 
@@ -425,6 +466,39 @@ mod tests {
         assert_eq!(heard.recv().await.unwrap()["title"], "Hearth: 2 fails");
         publish(&publisher, vec![]);
         assert_eq!(heard.recv().await.unwrap()["title"], "Hearth: over: 2 fails");
+    }
+
+    #[tokio::test]
+    async fn in_quiet_hours_only_what_is_critical_is_sent_and_they_are_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, mut heard) = server().await;
+        let publisher = Publisher::new(NodeView::default());
+        let at_three = |publisher: &Publisher| {
+            let installation = Arc::new(Installation::at(folder.path().join("state")));
+            let (mut postman, desk) = Postman::new(folder.path(), installation);
+            postman.minute_of_day = |_| 3 * 60;
+            let posted = postman.posted();
+            tokio::spawn(postman.go_on(publisher.watch()));
+            (desk, posted)
+        };
+        let (desk, _) = at_three(&publisher);
+        desk.set(webhook(&format!("{url}/hunter2"), Severity::Warning)).await.unwrap();
+        let night = QuietHours { from_minute: 22 * 60, to_minute: 7 * 60 };
+        let reply = desk.set_quiet_hours(SetQuietHoursRequest { hours: Some(night) }).await.unwrap();
+        assert_eq!(reply.quiet, Some(night));
+        let disk = |since_ms, severity| Alert { since_ms, ..alert(severity) };
+        publish(&publisher, vec![disk(1, "warning"), disk(2, "critical")]);
+        assert_eq!(heard.recv().await.unwrap()["state"], "critical");
+        let no_hours = SetQuietHoursRequest { hours: Some(QuietHours { from_minute: 9, to_minute: 9 }) };
+        assert_eq!(desk.set_quiet_hours(no_hours).await.unwrap_err().code, ErrorCode::ValueRefused);
+        desk.set_quiet_hours(SetQuietHoursRequest::default()).await.unwrap();
+        assert_eq!(heard.recv().await.unwrap()["state"], "warning", "afterwards");
+        desk.set_quiet_hours(SetQuietHoursRequest { hours: Some(night) }).await.unwrap();
+
+        let quiet = Publisher::new(NodeView::default());
+        let (again, mut posted) = at_three(&quiet);
+        assert_eq!(again.show().await.unwrap().quiet, Some(night));
+        posted.wait_for(|posted| posted.quiet).await.unwrap();
     }
 
     #[tokio::test]

@@ -12,8 +12,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hearth_api::{
-    AlertEngine, BeaconState, BeaconView, ChannelView, ClusterReply, ClusterStage, DutiesRequest, DutyRecord,
-    Effectiveness, Machine, NetworkView, NextDuty, NodeInfo, NodeState, NodeView, Publisher, Server,
+    AlertEngine, BeaconState, BeaconView, ClusterReply, ClusterStage, DutiesRequest, DutyRecord, Effectiveness,
+    Machine, NetworkView, NextDuty, NodeInfo, NodeState, NodeView, Publisher, Server,
 };
 use hearth_beacon::{NodeStatus, Progress};
 use hearth_duties::{Report, ValidatorRecord};
@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::channels::{ChannelsDesk, Postman};
+use crate::channels::{ChannelsDesk, Posted, Postman};
 use crate::checks::{CheckDesk, Surveyor};
 use crate::clock;
 use crate::history::History;
@@ -168,7 +168,7 @@ impl Stage {
             beacons: None,
             spec: None,
             machine: Machine::default(),
-            channels: postman.channels(),
+            posted: postman.posted(),
             waits_until: None,
         };
         let task = tokio::spawn(show.go_on(notices, questions));
@@ -255,7 +255,7 @@ struct Show {
     beacons: Option<watch::Receiver<Vec<NodeStatus>>>,
     spec: Option<Arc<ChainSpec>>,
     machine: Machine,
-    channels: watch::Receiver<Vec<ChannelView>>,
+    posted: watch::Receiver<Posted>,
     /// The last epoch in which nothing is signed.
     waits_until: Option<Epoch>,
 }
@@ -421,7 +421,8 @@ impl Show {
             cluster::look_for_the_silent(cluster, self.view.node.started_ms, now);
         }
         self.view.checks = hearth_api::checks(&self.view, &self.machine);
-        self.view.channels.clone_from(&self.channels.borrow());
+        let Posted { channels, quiet } = self.posted.borrow().clone();
+        (self.view.channels, self.view.node.quiet) = (channels, quiet);
         self.engine.look(now.get(), &self.view);
         self.view.alerts = self.engine.current();
         self.view.at_ms = now.get();

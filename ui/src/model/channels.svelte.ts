@@ -1,14 +1,16 @@
-import type { ChannelTarget, ChannelView, Severity, UiError } from "$api";
+import type { ChannelsReply, ChannelTarget, ChannelView, QuietHours, Severity, UiError } from "$api";
 
 import type { Backend } from "../backend/backend";
 import { asUiError } from "../backend/errors";
 
 /** What a channel was asked to do, and what became of it. */
-export type Doing = "load" | "add" | "change" | "remove" | "test";
+export type Doing = "load" | "add" | "change" | "remove" | "test" | "quiet";
 
 /** The alert channels as a screen shows and changes them. */
 export class ChannelsModel {
   channels = $state.raw<ChannelView[] | null>(null);
+  /** When only what is critical is told. */
+  quiet = $state.raw<QuietHours | null>(null);
   error = $state.raw<UiError | null>(null);
   doing = $state<Doing | null>(null);
   /** What went well last. */
@@ -40,12 +42,18 @@ export class ChannelsModel {
     return this.#run("test", () => this.backend.call("test_channel", { id }));
   }
 
-  async #run(doing: Doing, work: () => Promise<{ channels: ChannelView[] }>): Promise<boolean> {
+  setQuiet(hours: QuietHours | null): Promise<boolean> {
+    return this.#run("quiet", () => this.backend.call("set_quiet_hours", { hours }));
+  }
+
+  async #run(doing: Doing, work: () => Promise<ChannelsReply>): Promise<boolean> {
     this.doing = doing;
     this.done = null;
     this.error = null;
     try {
-      this.channels = (await work()).channels;
+      const reply = await work();
+      this.channels = reply.channels;
+      this.quiet = reply.quiet;
       this.done = doing;
       return true;
     } catch (thrown) {

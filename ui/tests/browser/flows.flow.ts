@@ -248,6 +248,19 @@ describe("whoever sits before the window", () => {
       await page.waitForSelector("text=its secrets forgotten");
     }));
 
+  test("sets quiet hours over midnight, and turns them off", () =>
+    within({ at: "/settings/alerts" }, async (window) => {
+      const { page } = window;
+      await page.waitForSelector("text=There are none.");
+      await page.getByLabel("From", { exact: true }).fill("07:00");
+      await page.waitForSelector("text=Choose two different times.");
+      await page.getByLabel("From", { exact: true }).fill("23:30");
+      await page.click("button:has-text('Set')");
+      await page.waitForSelector("text=Every day from 23:30 to 07:00.");
+      await page.click("button:has-text('Turn off')");
+      await page.waitForSelector("text=There are none.");
+    }));
+
   test("lets the node start with the session, and turns it off again", () =>
     within({ at: "/setup/running" }, async (window) => {
       const { page } = window;

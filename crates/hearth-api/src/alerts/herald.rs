@@ -25,6 +25,17 @@ pub enum News<T> {
     },
 }
 
+/// What is not told for now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hush {
+    /// Everything is told.
+    Nothing,
+    /// Quiet hours: what is not critical waits for their end, also its own end.
+    AllButCritical,
+    /// The owner wants to hear of nothing new; ends are told.
+    News,
+}
+
 /// Knows what was told. Tells each trouble once, again when it becomes worse, and its end once. Pure.
 #[derive(Debug)]
 pub struct Herald<T> {
@@ -43,21 +54,21 @@ impl<T: Clone> Herald<T> {
         &self.told
     }
 
-    /// What is new, now that `there` is what there is. While `paused` only ends are told, and the rest afterwards if it is
-    /// still so.
-    pub fn look(&mut self, there: BTreeMap<String, (Severity, T)>, paused: bool) -> Vec<News<T>> {
+    /// What is new, now that `there` is what there is. What is hushed is told afterwards, if it is still so.
+    pub fn look(&mut self, there: BTreeMap<String, (Severity, T)>, hush: Hush) -> Vec<News<T>> {
+        let waits = |severity| hush == Hush::AllButCritical && severity < Severity::Critical;
         let mut news = Vec::new();
-        self.told.retain(|key, (_, what)| {
-            let over = !there.contains_key(key);
+        self.told.retain(|key, (severity, what)| {
+            let over = !there.contains_key(key) && !waits(*severity);
             if over {
                 news.push(News::Over { key: key.clone(), what: what.clone() });
             }
             !over
         });
-        if paused {
+        if hush == Hush::News {
             return news;
         }
-        for (key, (severity, what)) in there {
+        for (key, (severity, what)) in there.into_iter().filter(|(_, (severity, _))| !waits(*severity)) {
             let worse = self.told.get(&key).is_none_or(|(before, _)| severity > *before);
             self.told.insert(key.clone(), (severity, what.clone()));
             if worse {
@@ -65,5 +76,42 @@ impl<T: Clone> Herald<T> {
             }
         }
         news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_quiet_hours_only_what_is_critical_is_told_and_the_rest_afterwards() {
+        use Hush::{AllButCritical, News as NoNews, Nothing};
+        use Severity::{Critical, Warning};
+        let mut herald = Herald::default();
+        for (name, there, hush, expected) in [
+            ("before", vec![("a", Warning), ("b", Critical)], Nothing, vec!["+a", "+b"]),
+            (
+                "a new warning waits",
+                vec![("a", Warning), ("b", Critical), ("c", Warning)],
+                AllButCritical,
+                vec![],
+            ),
+            ("so does the end of one", vec![("b", Critical), ("c", Warning)], AllButCritical, vec![]),
+            ("what is critical does not", vec![("c", Critical)], AllButCritical, vec!["-b", "+c"]),
+            ("afterwards", vec![("c", Critical), ("d", Warning)], Nothing, vec!["-a", "+d"]),
+            ("a pause hides what is new", vec![("e", Critical)], NoNews, vec!["-c", "-d"]),
+            ("until it ends", vec![("e", Critical)], Nothing, vec!["+e"]),
+        ] {
+            let there = there.into_iter().map(|(key, severity)| (key.to_owned(), (severity, ()))).collect();
+            let told: Vec<String> = herald
+                .look(there, hush)
+                .into_iter()
+                .map(|news| match news {
+                    News::Began { key, .. } => format!("+{key}"),
+                    News::Over { key, .. } => format!("-{key}"),
+                })
+                .collect();
+            assert_eq!(told, expected, "{name}");
+        }
     }
 }

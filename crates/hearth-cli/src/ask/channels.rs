@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use hearth_api::{
-    ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, MailSecurity, RemoveChannelRequest,
-    SetChannelRequest, Severity, TestChannelRequest,
+    ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, MailSecurity, QuietHours, RemoveChannelRequest,
+    SetChannelRequest, SetQuietHoursRequest, Severity, TestChannelRequest, UiError,
 };
 
 use super::words::{self, moment, now_ms};
@@ -40,6 +40,11 @@ enum Command {
         /// What is not at least so bad is not sent.
         #[arg(long)]
         least: Least,
+    },
+    /// Say when only what is critical is told, on the desktop as well.
+    Quiet {
+        /// Times of the day at which it begins and ends, such as 22:00-07:00; or off.
+        hours: String,
     },
     /// Remove one, and forget its secrets.
     Remove {
@@ -177,6 +182,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 let request = SetChannelRequest { id: Some(*id), target: None, least: least.severity() };
                 node.set_channel(request).await?
             }
+            Some(Command::Quiet { hours }) => {
+                node.set_quiet_hours(SetQuietHoursRequest { hours: quiet_hours(hours)? }).await?
+            }
             Some(Command::Remove { id }) => node.remove_channel(RemoveChannelRequest { id: *id }).await?,
         };
         if arguments.node.json {
@@ -188,12 +196,35 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn text(reply: &ChannelsReply, now_ms: u64) -> String {
-    if reply.channels.is_empty() {
-        return "No channels: alerts are shown on this computer only. Add one: hearth channels add --help"
-            .into();
+fn quiet_hours(text: &str) -> anyhow::Result<Option<QuietHours>> {
+    if text == "off" {
+        return Ok(None);
     }
-    reply.channels.iter().map(|channel| row(channel, now_ms)).collect::<Vec<_>>().join("\n")
+    let minute = |text: &str| {
+        let (hour, minute) = text.split_once(':')?;
+        let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+        (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+    };
+    let hours = text.split_once('-').and_then(|(from, to)| {
+        Some(QuietHours { from_minute: minute(from.trim())?, to_minute: minute(to.trim())? })
+    });
+    hours
+        .map(Some)
+        .ok_or_else(|| UiError::value_refused("Give a part of the day, such as 22:00-07:00, or off.").into())
+}
+
+fn text(reply: &ChannelsReply, now_ms: u64) -> String {
+    let mut lines: Vec<String> = reply.channels.iter().map(|channel| row(channel, now_ms)).collect();
+    if lines.is_empty() {
+        lines.push(
+            "No channels: alerts are shown on this computer only. Add one: hearth channels add --help".into(),
+        );
+    }
+    if let Some(QuietHours { from_minute: from, to_minute: to }) = reply.quiet {
+        let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+        lines.push(format!("Quiet from {} to {}: only what is critical is told.", clock(from), clock(to)));
+    }
+    lines.join("\n")
 }
 
 fn row(channel: &ChannelView, now_ms: u64) -> String {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_api::{ChannelTarget, ErrorCode, Severity, UiError};
+use hearth_api::{ChannelTarget, ErrorCode, QuietHours, Severity, UiError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -23,6 +23,14 @@ pub(super) struct Kept {
     pub(super) target: ChannelTarget,
 }
 
+/// What the file holds.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choices {
+    pub(super) quiet: Option<QuietHours>,
+    pub(super) channels: Vec<Kept>,
+}
+
 /// The file.
 pub(super) struct Store {
     folder: PathBuf,
@@ -34,8 +42,8 @@ impl Store {
         Self { folder, installation }
     }
 
-    /// The channels; none where there is no file.
-    pub(super) fn read(&self) -> Result<Vec<Kept>, UiError> {
+    /// The channels and the quiet hours; none where there is no file.
+    pub(super) fn read(&self) -> Result<Choices, UiError> {
         let failed = |error: &dyn std::fmt::Display| {
             let details = format!("{FILE_NAME} in the data folder cannot be opened: {error}");
             UiError {
@@ -45,7 +53,7 @@ impl Store {
         };
         let file = match std::fs::read(self.folder.join(FILE_NAME)) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Choices::default()),
             Err(error) => return Err(failed(&error)),
         };
         let key = self.installation.opening_key().map_err(|error| failed(&error))?;
@@ -55,10 +63,10 @@ impl Store {
     }
 
     /// All or nothing.
-    pub(super) fn write(&self, channels: &[Kept]) -> Result<(), UiError> {
+    pub(super) fn write(&self, choices: &Choices) -> Result<(), UiError> {
         let failed = |error: &dyn std::fmt::Display| UiError::because(ErrorCode::Unwritable, error);
         let key = self.installation.sealing_key().map_err(|error| failed(&error))?;
-        let text = Zeroizing::new(serde_json::to_vec(channels).map_err(|error| failed(&error))?);
+        let text = Zeroizing::new(serde_json::to_vec(choices).map_err(|error| failed(&error))?);
         let file = key.close(HEADER, &text, &mut rand::rng());
         let put = || {
             let mut draft = tempfile::NamedTempFile::new_in(&self.folder)?;

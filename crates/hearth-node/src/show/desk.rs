@@ -7,9 +7,9 @@ use hearth_api::{
     ChannelsRequest, ChecksReply, ChecksRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest,
     DutyRecord, DutyUnderWay, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Handler, HistoryReply,
     HistoryRequest, KeysReply, KeysRequest, Mark, NodeView, PractiseRestoreRequest, Publisher,
-    RemoveChannelRequest, SetChannelRequest, SettingsReply, SettingsRequest, SlashingExportReply,
-    SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,
-    StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError, without_this_node,
+    RemoveChannelRequest, SetChannelRequest, SetQuietHoursRequest, SettingsReply, SettingsRequest,
+    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
+    SlashingRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError, without_this_node,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -156,6 +156,10 @@ impl Handler for Desk {
 
     async fn test_channel(&self, request: TestChannelRequest) -> Result<ChannelsReply, UiError> {
         self.channels.test(request).await
+    }
+
+    async fn set_quiet_hours(&self, request: SetQuietHoursRequest) -> Result<ChannelsReply, UiError> {
+        self.channels.set_quiet_hours(request).await
     }
 
     async fn keys(&self, _: KeysRequest) -> Result<KeysReply, UiError> {

@@ -100,6 +100,7 @@ export class FakeBackend implements Backend {
     change_settings: (request) => this.#change(request),
     channels: () => this.#channels.show(),
     set_channel: ({ id, target, least }) => this.#channels.set(id, target, least),
+    set_quiet_hours: ({ hours }) => this.#channels.setQuiet(hours),
     remove_channel: ({ id }) => this.#channels.remove(id),
     test_channel: ({ id }) => this.#channels.test(id),
     keys: () => this.#keys.show(),

@@ -1,16 +1,17 @@
-import type { ChannelsReply, ChannelTarget, ChannelView, Severity } from "$api";
+import type { ChannelsReply, ChannelTarget, ChannelView, QuietHours, Severity } from "$api";
 
 import { Failure } from "../backend";
 
 /** The alert channels of a fake node. What holds `nowhere` does not arrive. */
 export class FakeChannels {
   #channels: ChannelView[] = [];
+  #quiet: QuietHours | null = null;
   readonly #deaf = new Set<number>();
 
   constructor(readonly now: () => number) {}
 
   show(): ChannelsReply {
-    return { channels: this.#channels.map((channel) => ({ ...channel })) };
+    return { channels: this.#channels.map((channel) => ({ ...channel })), quiet: this.#quiet };
   }
 
   set(id: number | null, target: ChannelTarget | null, least: Severity): ChannelsReply {
@@ -21,6 +22,11 @@ export class FakeChannels {
       if (JSON.stringify(target).includes("nowhere")) this.#deaf.add(next);
       this.#channels.push({ id: next, kind: target.kind, goes_to: goesTo(target), least, last: null });
     }
+    return this.show();
+  }
+
+  setQuiet(hours: QuietHours | null): ChannelsReply {
+    this.#quiet = hours;
     return this.show();
   }
 

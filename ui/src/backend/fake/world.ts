@@ -77,7 +77,7 @@ export class World {
       seq: this.seq,
       at_ms: nowMs,
       slot: this.network === null ? null : slotAt(this.network, nowMs),
-      node: { version: "0.1.0", mode: "always_on", state: this.node, started_ms: START_MS - 3 * 86_400_000 },
+      node: { version: "0.1.0", mode: "always_on", state: this.node, started_ms: START_MS - 3 * 86_400_000, quiet: false },
       network: this.network,
       beacons: this.beacons.map((one) => ({
         ...one,
