@@ -167,7 +167,7 @@ const fn lines(code: ErrorCode) -> (&'static str, &'static str, &'static str) {
         ),
         ErrorCode::NotDelivered => (
             "The message was not delivered.",
-            STAKE_UNTOUCHED,
+            "Duties do not depend on it, but alerts will not reach you this way.",
             "Correct the channel; the details say what its server answered.",
         ),
         ErrorCode::Internal => (

@@ -124,6 +124,8 @@ pub(crate) struct Postman {
     /// What is wrong with the file of the channels, if anything.
     unreadable: Option<UiError>,
     channels: Vec<Channel>,
+    /// Number of the channel that was added last. Not used again: a message of a removed one may still be under way.
+    newest: u32,
     under_way: JoinSet<Fared>,
     quiet: Option<QuietHours>,
     minute_of_day: fn(UnixMillis) -> u16,
@@ -139,6 +141,7 @@ impl Postman {
             courier: Courier::new(),
             unreadable: None,
             channels: Vec::new(),
+            newest: 0,
             under_way: JoinSet::new(),
             quiet: None,
             minute_of_day: clock::minute_of_day,
@@ -159,6 +162,7 @@ impl Postman {
         match aside(move || store.read()).await {
             Ok(Choices { quiet, channels }) => {
                 self.quiet = quiet;
+                self.newest = channels.iter().map(|kept| kept.id).max().unwrap_or_default();
                 self.channels = channels.into_iter().map(Channel::new).collect();
             }
             Err(error) => {
@@ -178,11 +182,9 @@ impl Postman {
             for channel in &mut self.channels {
                 channel.look(now_ms, hush, &view);
                 if let Some(letter) = channel.outbox.take(now_ms) {
-                    let (id, target) = (channel.kept.id, channel.kept.target.clone());
-                    let courier = self.courier.clone();
-                    self.under_way.spawn(async move {
-                        Fared { channel: id, outcome: deliver(courier, &target, &letter).await, asked: None }
-                    });
+                    let (id, delivery) = (channel.kept.id, deliver(&self.courier, &channel.kept, letter));
+                    self.under_way
+                        .spawn(async move { Fared { channel: id, outcome: delivery.await, asked: None } });
                 }
             }
             self.posted.send_if_modified(|before| {
@@ -239,13 +241,10 @@ impl Postman {
             Question::Test(request, reply) => match self.find(request.id) {
                 Err(error) => (reply, Err(error)),
                 Ok(at) => {
-                    let Some(Channel { kept: Kept { id, target, .. }, .. }) = self.channels.get(at) else {
-                        return;
-                    };
-                    let (id, target, courier) = (*id, target.clone(), self.courier.clone());
+                    let Some(Channel { kept, .. }) = self.channels.get(at) else { return };
+                    let (id, delivery) = (kept.id, deliver(&self.courier, kept, Letter::test()));
                     self.under_way.spawn(async move {
-                        let outcome = deliver(courier, &target, &Letter::test()).await;
-                        Fared { channel: id, outcome, asked: Some(reply) }
+                        Fared { channel: id, outcome: delivery.await, asked: Some(reply) }
                     });
                     return;
                 }
@@ -285,8 +284,8 @@ impl Postman {
                 ));
             }
             (None, Some(target)) => {
-                let id = kept.iter().map(|one| one.id).max().unwrap_or_default().saturating_add(1);
-                kept.push(Kept { id, least, target });
+                self.newest = self.newest.saturating_add(1);
+                kept.push(Kept { id: self.newest, least, target });
             }
             (None, None) => return Err(UiError::value_refused("Say where the new channel goes.")),
         }
@@ -347,12 +346,15 @@ impl Postman {
     }
 }
 
-async fn deliver(
-    courier: Result<Courier, Undelivered>,
-    target: &hearth_api::ChannelTarget,
-    letter: &Letter,
-) -> Result<(), Undelivered> {
-    courier?.deliver(target, letter).await
+/// On a task of its own: a fault in it shall not leave the channel waiting for ever.
+fn deliver(
+    courier: &Result<Courier, Undelivered>,
+    kept: &Kept,
+    letter: Letter,
+) -> impl Future<Output = Result<(), Undelivered>> + Send + use<> {
+    let (courier, target) = (courier.clone(), kept.target.clone());
+    let delivery = tokio::spawn(async move { courier?.deliver(&target, &letter).await });
+    async { delivery.await.unwrap_or_else(|_| Err(Undelivered::Failed("a fault in the node".into()))) }
 }
 
 #[cfg(test)]
@@ -427,6 +429,8 @@ mod tests {
         assert_eq!(heard.recv().await.unwrap()["state"], "critical");
         let reply = desk.remove(RemoveChannelRequest { id: 1 }).await.unwrap();
         assert_eq!(reply.channels, []);
+        let reply = desk.set(webhook(&url, Severity::Critical)).await.unwrap();
+        assert_eq!(reply.channels[0].id, 2, "the number of one that is gone is not used again");
     }
 
     #[tokio::test]

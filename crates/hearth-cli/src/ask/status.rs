@@ -211,7 +211,8 @@ mod tests {
         };
         let view: NodeView = serde_json::from_value(json!({
             "seq": 0, "at_ms": 5000, "slot": "65",
-            "node": {"version": "0.1.0", "mode": "foreground", "state": {"kind": "running"}, "started_ms": 1000},
+            "node": {"version": "0.1.0", "mode": "foreground", "state": {"kind": "running"}, "started_ms": 1000,
+                     "quiet": false},
             "network": {"name": "hoodi", "test": true, "genesis_ms": 0, "slot_ms": 12000, "slots_per_epoch": 32},
             "beacons": [{"url": "http://127.0.0.1:5052", "version": "Lodestar/v1", "state": "silent", "head_slot": null,
                          "latency_ms": null, "head_delay_ms": null, "last_error": "no answer"}],
@@ -221,7 +222,7 @@ mod tests {
                 "strip": [{"slot": "64", "kind": "attester", "mark": "sent"}, {"slot": "65", "kind": "attester", "mark": "missed"}],
                 "effectiveness": {"day": 995, "week": null, "month": null},
                 "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}}],
-            "checks": [], "alerts": [], "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}
+            "checks": [], "channels": [], "alerts": [], "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}
         }))
         .unwrap();
         // As a node publishes it.

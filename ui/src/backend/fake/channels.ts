@@ -44,7 +44,7 @@ export class FakeChannels {
       throw new Failure({
         code: "not_delivered",
         message: "The message was not delivered.",
-        stake: "Nothing changed; the node goes on as before.",
+        stake: "Duties do not depend on it, but alerts will not reach you this way.",
         remedy: "Correct the channel; the details say what its server answered.",
         details: error,
       });
