@@ -211,6 +211,16 @@ mod tests {
     }
 
     #[test]
+    fn in_quiet_hours_only_what_is_critical_is_shown() {
+        let mut notifier = Notifier::default();
+        let mut night = view(1_000, vec![alert(9, "warning")]);
+        night.node.quiet = true;
+        assert!(notifier.look(1_000, Some(&night)).is_empty());
+        night.alerts = vec![alert(9, "critical")];
+        assert_eq!(words(&notifier.look(1_000, Some(&night))), ["show 9 MiB: It is so. Make room. stays"]);
+    }
+
+    #[test]
     fn a_node_that_falls_silent_is_told_once_after_a_minute_and_hides_nothing() {
         let mut notifier = Notifier::default();
         let last = view(1_000, vec![alert(9, "warning")]);

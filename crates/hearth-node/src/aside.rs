@@ -1,6 +1,7 @@
 //! Work for whoever asks over the local socket, done where it keeps no duty waiting.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use hearth_api::{ErrorCode, UiError};
 
@@ -18,4 +19,12 @@ where
 pub(crate) fn absolute(path: &str) -> Result<PathBuf, UiError> {
     let path = PathBuf::from(path);
     if path.is_absolute() { Ok(path) } else { Err(UiError::value_refused("Give the whole path of the file.")) }
+}
+
+/// Writes a file in the place of what is there: all or nothing, for its owner alone. Its folder must exist.
+pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut draft = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path).map(drop).map_err(|error| error.error)
 }

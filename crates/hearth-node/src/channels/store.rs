@@ -1,6 +1,5 @@
 //! Where the channels are kept: one file, sealed to this computer, because what opens a channel is secret.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use hearth_api::{ChannelTarget, ErrorCode, QuietHours, Severity, UiError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::aside::replace_private;
 use crate::installation::Installation;
 
 /// Name of the file in the data folder.
@@ -68,12 +68,6 @@ impl Store {
         let key = self.installation.sealing_key().map_err(|error| failed(&error))?;
         let text = Zeroizing::new(serde_json::to_vec(choices).map_err(|error| failed(&error))?);
         let file = key.close(HEADER, &text, &mut rand::rng());
-        let put = || {
-            let mut draft = tempfile::NamedTempFile::new_in(&self.folder)?;
-            draft.write_all(&file)?;
-            draft.as_file().sync_all()?;
-            draft.persist(self.folder.join(FILE_NAME)).map_err(|error| error.error)
-        };
-        put().map(drop).map_err(|error: std::io::Error| failed(&error))
+        replace_private(&self.folder.join(FILE_NAME), &file).map_err(|error| failed(&error))
     }
 }

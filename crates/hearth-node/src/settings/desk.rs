@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use toml_edit::{Array, DocumentMut, Item, value};
 
 use super::{FILE_NAME, Settings};
-use crate::aside::aside;
+use crate::aside::{aside, replace_private};
 use crate::checks::wanted;
 
 /// Longest nickname, in bytes. Source: Charon's limit.
@@ -108,7 +108,8 @@ fn change(folder: &Path, request: &ChangeSettingsRequest) -> Result<Settings, Ui
     };
     let text = changed_text(&text, &before, request)?;
     let settings = toml::from_str(&text).map_err(|error| UiError::because(ErrorCode::Internal, error))?;
-    write(folder, &path, &text).map_err(|error| UiError::because(ErrorCode::Unwritable, error))?;
+    // Addresses may hold passwords.
+    replace_private(&path, text.as_bytes()).map_err(|error| UiError::because(ErrorCode::Unwritable, error))?;
     Ok(settings)
 }
 
@@ -165,15 +166,6 @@ fn put(file: &mut DocumentMut, key: &str, value: Item) {
         Some(item) => *item = value,
         None => drop(file.insert(key, value)),
     }
-}
-
-/// All or nothing, for the owner alone: addresses may hold passwords.
-fn write(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> {
-    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
-    std::io::Write::write_all(&mut draft, text.as_bytes())?;
-    draft.as_file().sync_all()?;
-    draft.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 #[cfg(test)]
