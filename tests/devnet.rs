@@ -12,11 +12,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use hearth_beacon::{BeaconNode, BeaconNodes, BlockId, Committee, NodeUrl, Patience, connect};
-use hearth_tests::{Running, free_ports, hearth, node_commands, said, workspace};
+use hearth_tests::{Running, create_cluster, free_ports, node_commands, pubkeys, said, workspace};
 use hearth_types::{ChainSpec, Epoch, Slot, ValidatorIndex, ValidatorPubkey};
 use tokio::time::{Instant, sleep_until};
 
@@ -83,7 +83,7 @@ fn packages() -> Result<(), String> {
 async fn on_lodestar(forks: &[String]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cluster = folder.path().join("cluster");
-    create_cluster(&cluster, &["--num-validators", &OURS.to_string()]);
+    create_cluster(&cluster, "devnet", 4, FORK_VERSION, &["--num-validators", &OURS.to_string()]);
     let pubkeys = pubkeys(&cluster);
     let listed: Vec<String> = pubkeys.iter().map(ToString::to_string).collect();
     std::fs::write(folder.path().join("pubkeys.txt"), listed.join("\n")).expect("the folder is ours");
@@ -125,40 +125,11 @@ async fn on_a_foreign_chain(url: &str) {
     let node: NodeUrl = url.parse().expect("HEARTH_DEVNET_BEACON_NODE is a URL");
     let node = BeaconNode::new(node, PATIENCE).expect("a node on loopback needs no trust");
     let version = node.genesis().await.expect("the beacon node answers").genesis_fork_version.to_string();
-    create_with(&cluster, &version, &["--split-existing-keys", "--split-keys-dir", &keys]);
+    create_cluster(&cluster, "devnet", 4, &version, &["--split-existing-keys", "--split-keys-dir", &keys]);
     let pubkeys = pubkeys(&cluster);
     let nodes = [url.parse().expect("checked above")];
     let (beacon, spec) = connect(&nodes, PATIENCE, |_| {}).await.expect("it answered before");
     attest(&cluster, url, &beacon, &spec, &pubkeys, EPOCHS).await;
-}
-
-fn create_cluster(cluster: &Path, more: &[&str]) {
-    create_with(cluster, FORK_VERSION, more);
-}
-
-fn create_with(cluster: &Path, version: &str, more: &[&str]) {
-    let output = Command::new(hearth())
-        .args(["create", "cluster", "--name", "devnet", "--nodes", "4", "--insecure-keys"])
-        .args(["--testnet-name", "devnet", "--testnet-fork-version", version, "--testnet-chain-id", "3735928"])
-        .args(["--testnet-genesis-timestamp", "1", "--cluster-dir"])
-        .arg(cluster)
-        .args(["--withdrawal-addresses", "0x000000000000000000000000000000000000dEaD"])
-        .args(["--fee-recipient-addresses", "0x000000000000000000000000000000000000dEaD"])
-        .args(more)
-        .stdin(Stdio::null())
-        .output()
-        .expect("hearth starts");
-    assert!(output.status.success(), "{}", said(&output));
-}
-
-fn pubkeys(cluster: &Path) -> Vec<ValidatorPubkey> {
-    let text = std::fs::read_to_string(cluster.join("node0/cluster-lock.json")).expect("the lock was written");
-    let lock: serde_json::Value = serde_json::from_str(&text).expect("a lock is JSON");
-    let validators = lock["distributed_validators"].as_array().expect("it lists validators");
-    let key = |validator: &serde_json::Value| {
-        validator["distributed_public_key"].as_str().and_then(|key| key.parse().ok()).expect("each has a key")
-    };
-    validators.iter().map(key).collect()
 }
 
 async fn reach(url: &str, chain: &mut Running) -> (BeaconNodes, ChainSpec) {

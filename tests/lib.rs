@@ -4,7 +4,12 @@ use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hearth_api::{Client, NodeView, Role, StatusRequest};
+use hearth_types::{
+    ChainSpec, Epoch, ForkName, ForkSchedule, ForkVersion, Root, ScheduledFork, UnixMillis, ValidatorPubkey,
+};
 
 /// The `hearth` program: the one that `HEARTH_PROGRAM` names, or else built if it is not there or stale.
 ///
@@ -52,6 +57,25 @@ pub fn free_ports(count: usize) -> Vec<u16> {
         (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free")).collect();
     held.iter().map(|listener| listener.local_addr().expect("it is bound").port()).collect()
 }
+
+/// A chain that begins with this second: every fork from the start, as the demo has them, and a genesis fork version that no
+/// public network has, [`GENESIS_FORK_VERSION`].
+pub fn new_chain(slot_ms: u64, slots_per_epoch: u64) -> ChainSpec {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    // A beacon node tells its genesis in seconds.
+    let genesis = UnixMillis::new(now.as_secs() * 1_000);
+    let fork = |name: ForkName| ScheduledFork {
+        name,
+        version: ForkVersion::new([u8::try_from(name.number()).expect("few forks"), 0, 0, 0x42]),
+        epoch: Epoch::new(0),
+    };
+    let forks = ForkName::ALL.map(fork).to_vec();
+    let schedule = ForkSchedule::new(forks, Epoch::FAR_FUTURE).expect("in order");
+    ChainSpec::new(genesis, Root::new([7; 32]), slot_ms, slots_per_epoch, schedule).expect("a chain")
+}
+
+/// That of [`new_chain`].
+pub const GENESIS_FORK_VERSION: &str = "0x00000042";
 
 /// A child process that does not outlive its test.
 #[derive(Debug)]
@@ -113,6 +137,66 @@ impl Drop for Running {
         }
         self.kill();
     }
+}
+
+/// How long a test waits for what it was promised.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A window on the node of `folder`, as soon as that answers.
+pub async fn open_window(folder: &Path, node: &mut Running) -> Client {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Client::connect(folder, Role::Window).await {
+            Ok(window) => return window,
+            Err(error) => assert!(node.is_running() && Instant::now() < deadline, "{error}: {}", node.log()),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Looks until the node shows what is waited for.
+pub async fn shown(window: &mut Client, what: &str, wanted: impl Fn(&NodeView) -> bool) -> NodeView {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let view = window.status(StatusRequest {}).await.expect("the node answers");
+        if wanted(&view) {
+            return view;
+        }
+        assert!(Instant::now() < deadline, "{what} is never shown: {view:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The validators of a cluster that was created in `cluster`, in the order of its lock.
+pub fn pubkeys(cluster: &Path) -> Vec<ValidatorPubkey> {
+    let text = std::fs::read_to_string(cluster.join("node0/cluster-lock.json")).expect("the lock was written");
+    let lock: serde_json::Value = serde_json::from_str(&text).expect("a lock is JSON");
+    let validators =
+        lock.get("distributed_validators").and_then(serde_json::Value::as_array).expect("it lists validators");
+    let key = |validator: &serde_json::Value| {
+        validator
+            .get("distributed_public_key")
+            .and_then(serde_json::Value::as_str)
+            .and_then(|key| key.parse().ok())
+            .expect("each has a key")
+    };
+    validators.iter().map(key).collect()
+}
+
+/// Makes a cluster of `nodes` operators for the network with this genesis fork version, in `cluster`.
+pub fn create_cluster(cluster: &Path, name: &str, nodes: usize, version: &str, more: &[&str]) {
+    let output = Command::new(hearth())
+        .args(["create", "cluster", "--name", name, "--nodes", &nodes.to_string(), "--insecure-keys"])
+        .args(["--testnet-name", "devnet", "--testnet-fork-version", version, "--testnet-chain-id", "3735928"])
+        .args(["--testnet-genesis-timestamp", "1", "--cluster-dir"])
+        .arg(cluster)
+        .args(["--withdrawal-addresses", "0x000000000000000000000000000000000000dEaD"])
+        .args(["--fee-recipient-addresses", "0x000000000000000000000000000000000000dEaD"])
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .expect("hearth starts");
+    assert!(output.status.success(), "{}", said(&output));
 }
 
 /// Arguments with which each of `count` operators, whose folders are `folder/node0`, …, reaches the others.

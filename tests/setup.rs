@@ -2,67 +2,30 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hearth_api::{
     BeaconState, ChangeSettingsRequest, ChecksRequest, Client, ErrorCode, FindBeaconsRequest, Grade, NodeState,
-    NodeView, Role, SettingsRequest, StatusRequest, StopRequest,
+    NodeView, SettingsRequest, StopRequest,
 };
 use hearth_sim::chain::Chain;
 use hearth_sim::http::{Server, SharedChain};
-use hearth_tests::{Running, hearth, run, said};
-use hearth_types::{ChainSpec, Epoch, ForkName, ForkSchedule, ForkVersion, Root, ScheduledFork, UnixMillis};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use hearth_tests::{PATIENCE, Running, hearth, new_chain, open_window, run, said, shown};
 
 /// A node on a folder without a cluster, and a window on it.
 async fn new_node(folder: &Path) -> (Running, Client) {
     let mut command = Command::new(hearth());
     command.args(["run", "--wait-for-cluster", "--time-servers", "off", "--data-dir"]).arg(folder);
     let mut node = Running::start(command, &folder.join("node.log"));
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match Client::connect(folder, Role::Window).await {
-            Ok(window) => return (node, window),
-            Err(error) => assert!(node.is_running() && Instant::now() < deadline, "{error}: {}", node.log()),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Looks until the node shows what is waited for.
-async fn shown(window: &mut Client, what: &str, wanted: impl Fn(&NodeView) -> bool) -> NodeView {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let view = window.status(StatusRequest {}).await.expect("the node answers");
-        if wanted(&view) {
-            return view;
-        }
-        assert!(Instant::now() < deadline, "{what} is never shown: {view:#?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn chain() -> Chain {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
-    // A beacon node tells its genesis in seconds.
-    let genesis = UnixMillis::new(now.as_secs() * 1_000);
-    // Every fork from the start, as the demo has them.
-    let fork = |name: ForkName| ScheduledFork {
-        name,
-        version: ForkVersion::new([u8::try_from(name.number()).expect("few forks"), 0, 0, 0x42]),
-        epoch: Epoch::new(0),
-    };
-    let forks = ForkName::ALL.map(fork).to_vec();
-    let schedule = ForkSchedule::new(forks, Epoch::FAR_FUTURE).expect("in order");
-    let spec = ChainSpec::new(genesis, Root::new([7; 32]), 200, 8, schedule).expect("a chain");
-    Chain::new(spec, Vec::new())
+    let window = open_window(folder, &mut node).await;
+    (node, window)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_without_a_cluster_finds_its_beacon_node_and_keeps_what_its_owner_decides() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let beacon = Server::start(SharedChain::new(chain())).await.expect("a port is free");
+    let beacon = Server::start(SharedChain::new(Chain::new(new_chain(200, 8), Vec::new())))
+        .await
+        .expect("a port is free");
     let (mut node, mut window) = new_node(folder.path()).await;
 
     let view = shown(&mut window, "a list of checks", |view| !view.checks.is_empty()).await;

@@ -94,7 +94,11 @@ export type AlertKind = { "code": "not_signing",
   /** What kind it is of. */
   kind: ChannelKind,
   /** Where it goes, as far as that is not secret. */
-  goes_to: string, } | { "code": "relay_only",
+  goes_to: string, } | { "code": "left_out",
+  /** Name of its folder. */
+  folder: string,
+  /** Why, as a sentence without its full stop. */
+  reason: string, } | { "code": "relay_only",
   /** Its number. */
   seat: number,
   /** What to call it. */
@@ -111,6 +115,8 @@ export type AlertsRequest = {
   past: number, };
 
 export type BackUpRequest = {
+  /** Of which cluster: the hash of its lock. The node's only one unless given. */
+  cluster: string | null,
   /** The new file, on the node's computer. */
   path: string,
   /** What will open it. */
@@ -150,7 +156,7 @@ export type BeaconView = {
   /** What last went wrong with it, in its own words. */
   last_error: string | null, };
 
-export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "checks", "now": Array<Check> } | { "part": "channels", "now": Array<ChannelView> } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
+export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "left_out", "now": Array<LeftOut> } | { "part": "checks", "now": Array<Check> } | { "part": "channels", "now": Array<ChannelView> } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
 
 export type ChangeSettingsRequest = {
   /** Beacon nodes, in order of preference. An address as [`NodeSettings`] shows it stands for the one that it was made from,
@@ -274,6 +280,8 @@ export type ClusterView = {
   name: string,
   /** How far its validators are. */
   stage: ClusterStage,
+  /** Why the node must not sign for it, as the end of "Not signing: …"; `None` if it may. */
+  refuses: string | null,
   /** Operators that must be here for the validators to sign. */
   needed: number,
   /** Its operators, in the order of the cluster definition. */
@@ -471,7 +479,15 @@ export type KeysReply = {
   /** When its restore was practised last. */
   practised_ms: number | null, };
 
-export type KeysRequest = Record<symbol, never>;
+export type KeysRequest = {
+  /** Of which cluster: the hash of its lock. The node's only one unless given. */
+  cluster: string | null, };
+
+export type LeftOut = {
+  /** Name of its folder. */
+  folder: string,
+  /** Why, as a sentence without its full stop. */
+  reason: string, };
 
 export type MailSecurity = "tls" | "start_tls" | "none";
 
@@ -559,9 +575,7 @@ export type NodeSettings = {
 
 export type NodeState = { "kind": "starting",
   /** What it waits for, as the end of "Starting: …". */
-  waiting_for: string, } | { "kind": "running" } | { "kind": "stopping" } | { "kind": "refusing",
-  /** Why, as the end of "Not signing: …". */
-  reason: string, };
+  waiting_for: string, } | { "kind": "running" } | { "kind": "stopping" };
 
 export type NodeView = {
   /** Number of this view, counted from the node's start. Set when it is published. */
@@ -578,6 +592,8 @@ export type NodeView = {
   beacons: Array<BeaconView>,
   /** The clusters it has a seat in. */
   clusters: Array<ClusterView>,
+  /** Clusters of its folder that it does not run, and why. */
+  left_out: Array<LeftOut>,
   /** What it looks at around itself, in the order in which it is shown. */
   checks: Array<Check>,
   /** Where alerts go beside the screen, in the order in which they were set up. */
@@ -608,6 +624,8 @@ export type Period = "day" | "week" | "month";
 export type PowerSource = "unknown" | "mains_only" | "mains" | "battery";
 
 export type PractiseRestoreRequest = {
+  /** Of which cluster: the hash of its lock. The node's only one unless given. */
+  cluster: string | null,
   /** The file, on the node's computer. */
   path: string,
   /** What opens it. */
@@ -718,6 +736,8 @@ export type SlashingExportReply = {
   bytes: number, };
 
 export type SlashingExportRequest = {
+  /** Of which cluster: the hash of its lock. The node's only one unless given. */
+  cluster: string | null,
   /** Where the file shall be: an absolute path at which nothing is yet. */
   path: string,
   /** Under which keys. */
@@ -736,6 +756,8 @@ export type SlashingImportReply = {
   strangers: number, };
 
 export type SlashingImportRequest = {
+  /** Of which cluster: the hash of its lock. The node's only one unless given. */
+  cluster: string | null,
   /** The file, by its absolute path. It may tell of the validators by their own keys or by those of this operator's shares. */
   path: string,
   /** Whether the owner has seen what the file does and wants it. */
@@ -747,7 +769,9 @@ export type SlashingReply = {
   /** Space that the record takes on the disk. */
   bytes: number, };
 
-export type SlashingRequest = Record<symbol, never>;
+export type SlashingRequest = {
+  /** Of which cluster: the hash of its lock. The node's only one unless given. */
+  cluster: string | null, };
 
 export type SleepSetting = { "kind": "unknown" } | { "kind": "never" } | { "kind": "when_idle",
   /** That time; zero if not known. */

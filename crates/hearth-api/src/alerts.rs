@@ -141,6 +141,13 @@ pub enum AlertKind {
         /// Where it goes, as far as that is not secret.
         goes_to: String,
     },
+    /// A cluster in the node's folder does not run; others do.
+    LeftOut {
+        /// Name of its folder.
+        folder: String,
+        /// Why, as a sentence without its full stop.
+        reason: String,
+    },
     /// An operator is reached only through a relay.
     RelayOnly {
         /// Its number.
@@ -245,6 +252,14 @@ impl AlertKind {
                 format!("Messages to {goes_to} are not delivered. They are tried again for a day. Duties go on."),
                 Some("Open the alerts in the settings: they say what its server answered, and send a test.".into()),
             ),
+            Self::LeftOut { folder, reason } => (
+                format!("The cluster in {folder} does not run"),
+                format!(
+                    "{reason}. This node takes no part in its duties; its other operators go on if enough of them are here. The \
+                     other clusters of this node are not concerned."
+                ),
+                Some("Put that right, then stop the node and start it again.".into()),
+            ),
             Self::RelayOnly { name, .. } => (
                 format!("{name} is reached through a relay only"),
                 format!(
@@ -260,7 +275,7 @@ impl Alert {
     /// Tells it from all others: what it is about, and when it began.
     pub fn key(&self) -> String {
         let kind = serde_json::to_value(&self.kind).unwrap_or_default();
-        let about = ["code", "seat", "url", "channel"]
+        let about = ["code", "seat", "url", "channel", "folder"]
             .map(|field| kind.get(field).map(ToString::to_string).unwrap_or_default());
         let cluster = self.cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
         format!("{}/{cluster}/{}", about.join("/"), self.since_ms)

@@ -12,7 +12,7 @@ use crate::alerts::Alert;
 use crate::channels::ChannelView;
 use crate::checks::Check;
 use crate::health::Health;
-use crate::view::{BeaconView, ClusterView, NetworkView, NodeInfo, NodeView};
+use crate::view::{BeaconView, ClusterView, LeftOut, NetworkView, NodeInfo, NodeView};
 
 /// What a subscription sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub enum Change {
     Cluster(Box<ClusterView>),
     /// All clusters: some came, went or changed places.
     Clusters(Vec<ClusterView>),
+    /// Clusters that it does not run.
+    LeftOut(Vec<LeftOut>),
     /// What the node looks at around itself.
     Checks(Vec<Check>),
     /// Where alerts go.
@@ -83,7 +85,20 @@ pub fn difference(old: &NodeView, new: &NodeView) -> Update {
         (old != new).then(|| change(new.clone()))
     }
     // All fields by name: a new one that is forgotten here does not compile.
-    let NodeView { seq, at_ms, slot, node, network, beacons, clusters, checks, channels, alerts, health } = new;
+    let NodeView {
+        seq,
+        at_ms,
+        slot,
+        node,
+        network,
+        beacons,
+        clusters,
+        left_out,
+        checks,
+        channels,
+        alerts,
+        health,
+    } = new;
     let same_clusters = old.clusters.len() == clusters.len()
         && old.clusters.iter().zip(clusters).all(|(old, new)| old.id == new.id);
     let mut changes = Vec::new();
@@ -96,6 +111,7 @@ pub fn difference(old: &NodeView, new: &NodeView) -> Update {
     } else {
         changes.push(Change::Clusters(clusters.clone()));
     }
+    changes.extend(differs(&old.left_out, left_out, Change::LeftOut));
     changes.extend(differs(&old.checks, checks, Change::Checks));
     changes.extend(differs(&old.channels, channels, Change::Channels));
     changes.extend(differs(&old.alerts, alerts, Change::Alerts));
@@ -122,6 +138,7 @@ pub fn apply(view: &mut NodeView, update: Update) -> Result<(), Gap> {
                 }
             }
             Change::Clusters(now) => view.clusters = now,
+            Change::LeftOut(now) => view.left_out = now,
             Change::Checks(now) => view.checks = now,
             Change::Channels(now) => view.channels = now,
             Change::Alerts(now) => view.alerts = now,
@@ -148,6 +165,7 @@ mod tests {
                 id: LockHash::new([id; 32]),
                 name: format!("cluster {id}"),
                 stage: ClusterStage::Active,
+                refuses: None,
                 needed: 2,
                 seats: (1..).zip(states).map(seat).collect(),
                 validators,
@@ -184,6 +202,11 @@ mod tests {
                     slot: slot.map(Slot::new),
                     clusters,
                     beacons,
+                    left_out: seq
+                        .is_multiple_of(2)
+                        .then(|| LeftOut { folder: "f".into(), reason: seq.to_string() })
+                        .into_iter()
+                        .collect(),
                     ..NodeView::default()
                 };
                 let machine = crate::Machine { free_mib: Some(seq), ..crate::Machine::default() };

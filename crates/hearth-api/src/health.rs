@@ -48,6 +48,8 @@ pub struct Health {
 pub struct Facts {
     /// What the node is doing.
     pub state: NodeState,
+    /// Why it must not sign for the cluster, if so.
+    pub refuses: Option<String>,
     /// Operators of the cluster.
     pub operators: u8,
     /// Operators needed to sign.
@@ -65,8 +67,8 @@ pub struct Facts {
 /// The flame that the facts make.
 pub fn flame(facts: &Facts) -> Flame {
     match facts.state {
-        NodeState::Refusing { .. } => Flame::Dark,
         NodeState::Starting { .. } | NodeState::Stopping => Flame::Working,
+        NodeState::Running if facts.refuses.is_some() => Flame::Dark,
         NodeState::Running if facts.here.saturating_add(facts.unknown) < facts.needed => Flame::Dark,
         NodeState::Running if facts.here < facts.needed => Flame::Ash,
         NodeState::Running if facts.to_do.is_some() => Flame::NeedsYou,
@@ -80,7 +82,9 @@ pub fn sentence(facts: &Facts) -> String {
     let Facts { operators, needed, here, .. } = facts;
     let present = format!("{here} of {operators} operators here");
     match (flame(facts), &facts.state) {
-        (Flame::Dark, NodeState::Refusing { reason }) => format!("Not signing: {reason}."),
+        (Flame::Dark, _) if facts.refuses.is_some() => {
+            format!("Not signing: {}.", facts.refuses.as_deref().unwrap_or_default())
+        }
         (Flame::Dark, _) => format!("Not signing: {present}, {needed} needed."),
         (Flame::Working, NodeState::Starting { waiting_for }) => format!("Starting: {waiting_for}."),
         (Flame::Working, _) => "Stopping: the duty under way is finished first.".into(),
@@ -110,6 +114,7 @@ impl Facts {
         };
         Self {
             state: state.clone(),
+            refuses: cluster.refuses.clone(),
             operators: u8::try_from(cluster.seats.len()).unwrap_or(u8::MAX),
             needed: cluster.needed,
             here: count(&[SeatState::Here, SeatState::Slow]),
@@ -143,6 +148,7 @@ pub(crate) fn judge(view: &mut NodeView) {
         (None, state) => {
             let nobody = Facts {
                 state: state.clone(),
+                refuses: None,
                 operators: 0,
                 needed: 0,
                 here: 0,
@@ -205,13 +211,22 @@ mod tests {
     use super::*;
 
     fn facts(here: u8, unknown: u8) -> Facts {
-        Facts { state: NodeState::Running, operators: 4, needed: 3, here, unknown, to_do: None, amiss: None }
+        Facts {
+            state: NodeState::Running,
+            refuses: None,
+            operators: 4,
+            needed: 3,
+            here,
+            unknown,
+            to_do: None,
+            amiss: None,
+        }
     }
 
     #[test]
     fn each_state_of_the_tray_has_its_facts_and_its_sentence() {
         let starting = NodeState::Starting { waiting_for: "waiting for the beacon node".into() };
-        let refusing = NodeState::Refusing { reason: "the slashing record is damaged".into() };
+        let refuses = Some("the slashing record is damaged".to_owned());
         let (clock, slow) = (Some("clock is 240 ms off".to_owned()), Some("A beacon node is slow".to_owned()));
         for (facts, flame, sentence) in [
             (facts(4, 0), Flame::Lit, "4 of 4 operators here."),
@@ -241,11 +256,7 @@ mod tests {
                 Flame::Working,
                 "Stopping: the duty under way is finished first.",
             ),
-            (
-                Facts { state: refusing, ..facts(4, 0) },
-                Flame::Dark,
-                "Not signing: the slashing record is damaged.",
-            ),
+            (Facts { refuses, ..facts(4, 0) }, Flame::Dark, "Not signing: the slashing record is damaged."),
         ] {
             assert_eq!(super::flame(&facts), flame, "{facts:?}");
             assert_eq!(super::sentence(&facts), sentence, "{facts:?}");
@@ -272,14 +283,14 @@ mod tests {
             6 => Just(NodeState::Running),
             1 => Just(NodeState::Stopping),
             1 => Just(NodeState::Starting { waiting_for: "w".into() }),
-            1 => Just(NodeState::Refusing { reason: "r".into() }),
         ];
+        let refuses = prop_oneof![6 => Just(None), 1 => Just(Some("r".to_owned()))];
         let title = prop::option::of(Just("title".to_owned()));
-        (state, 2_u8..10, 0_u8..10, 0_u8..10, 0_u8..10, title.clone(), title).prop_map(
-            |(state, operators, needed, here, unknown, to_do, amiss)| {
+        (state, refuses, 2_u8..10, 0_u8..10, 0_u8..10, 0_u8..10, title.clone(), title).prop_map(
+            |(state, refuses, operators, needed, here, unknown, to_do, amiss)| {
                 let here = here.min(operators);
                 let (needed, unknown) = (2.max(needed.min(operators)), unknown.min(operators - here));
-                Facts { state, operators, needed, here, unknown, to_do, amiss }
+                Facts { state, refuses, operators, needed, here, unknown, to_do, amiss }
             },
         )
     }

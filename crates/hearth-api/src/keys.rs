@@ -9,7 +9,11 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields, default)]
-pub struct KeysRequest {}
+pub struct KeysRequest {
+    /// Of which cluster: the hash of its lock. The node's only one unless given.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub cluster: Option<LockHash>,
+}
 
 /// What can be told of them.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -44,6 +48,9 @@ pub struct KeyShare {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields, default)]
 pub struct BackUpRequest {
+    /// Of which cluster: the hash of its lock. The node's only one unless given.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub cluster: Option<LockHash>,
     /// The new file, on the node's computer.
     pub path: String,
     /// What will open it.
@@ -56,6 +63,9 @@ pub struct BackUpRequest {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields, default)]
 pub struct PractiseRestoreRequest {
+    /// Of which cluster: the hash of its lock. The node's only one unless given.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub cluster: Option<LockHash>,
     /// The file, on the node's computer.
     pub path: String,
     /// What opens it.

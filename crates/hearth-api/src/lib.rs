@@ -98,6 +98,7 @@ pub use slashing::{
     SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,
 };
 pub use view::{
-    BeaconState, BeaconView, ClusterStage, ClusterView, DutyMark, HEARTBEAT_MS, Mark, Mode, NetworkView,
-    NextDuty, NodeInfo, NodeState, NodeView, Reach, STALE_MS, STRIP_DUTIES, SeatState, SeatView, plain,
+    BeaconState, BeaconView, ClusterStage, ClusterView, DutyMark, HEARTBEAT_MS, LeftOut, Mark, Mode,
+    NetworkView, NextDuty, NodeInfo, NodeState, NodeView, Reach, STALE_MS, STRIP_DUTIES, SeatState, SeatView,
+    plain,
 };

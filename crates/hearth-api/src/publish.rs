@@ -91,15 +91,14 @@ mod tests {
     async fn a_published_view_is_numbered_and_judged_whatever_it_claims() {
         let publisher = Publisher::new(NodeView::default());
         let mut watcher = publisher.watch();
-        let reason = "the slashing record is damaged".to_owned();
         let mut claims = NodeView { seq: 99, ..NodeView::default() };
-        claims.node.state = NodeState::Refusing { reason };
+        claims.node.state = NodeState::Stopping;
         claims.health = Health { flame: Flame::Lit, sentence: "All is well.".into(), here: 4, spare: 1 };
         publisher.publish(claims);
         assert!(watcher.changed().await);
         let view = watcher.current();
-        assert_eq!((view.seq, view.health.flame), (1, Flame::Dark));
-        assert_eq!(view.health.sentence, "Not signing: the slashing record is damaged.");
+        assert_eq!((view.seq, view.health.flame), (1, Flame::Working));
+        assert_eq!(view.health.sentence, "Stopping: the duty under way is finished first.");
         drop(publisher);
         assert!(!watcher.changed().await);
     }

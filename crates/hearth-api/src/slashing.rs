@@ -1,13 +1,17 @@
 //! What is on record of the messages that could get a validator slashed, and moving that record between programs.
 
-use hearth_types::{Epoch, Slot, ValidatorPubkey};
+use hearth_types::{Epoch, LockHash, Slot, ValidatorPubkey};
 use serde::{Deserialize, Serialize};
 
 /// Asks for the record, summed up.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields, default)]
-pub struct SlashingRequest {}
+pub struct SlashingRequest {
+    /// Of which cluster: the hash of its lock. The node's only one unless given.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub cluster: Option<LockHash>,
+}
 
 /// The record, summed up.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -64,6 +68,10 @@ pub enum RecordKeys {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct SlashingExportRequest {
+    /// Of which cluster: the hash of its lock. The node's only one unless given.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    #[serde(default)]
+    pub cluster: Option<LockHash>,
     /// Where the file shall be: an absolute path at which nothing is yet.
     pub path: String,
     /// Under which keys.
@@ -91,6 +99,10 @@ pub struct SlashingExportReply {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct SlashingImportRequest {
+    /// Of which cluster: the hash of its lock. The node's only one unless given.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    #[serde(default)]
+    pub cluster: Option<LockHash>,
     /// The file, by its absolute path. It may tell of the validators by their own keys or by those of this operator's shares.
     pub path: String,
     /// Whether the owner has seen what the file does and wants it.

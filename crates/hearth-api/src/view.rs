@@ -43,6 +43,8 @@ pub struct NodeView {
     pub beacons: Vec<BeaconView>,
     /// The clusters it has a seat in.
     pub clusters: Vec<ClusterView>,
+    /// Clusters of its folder that it does not run, and why.
+    pub left_out: Vec<LeftOut>,
     /// What it looks at around itself, in the order in which it is shown.
     pub checks: Vec<Check>,
     /// Where alerts go beside the screen, in the order in which they were set up.
@@ -99,11 +101,6 @@ pub enum NodeState {
     Running,
     /// Finishing the duty under way; no other begins.
     Stopping,
-    /// Up, but it must not sign.
-    Refusing {
-        /// Why, as the end of "Not signing: …".
-        reason: String,
-    },
 }
 
 impl Default for NodeState {
@@ -180,6 +177,16 @@ impl BeaconState {
     }
 }
 
+/// A cluster that a node has in its folder and does not run, while it runs others.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct LeftOut {
+    /// Name of its folder.
+    pub folder: String,
+    /// Why, as a sentence without its full stop.
+    pub reason: String,
+}
+
 /// A cluster in which the node has a seat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -191,6 +198,8 @@ pub struct ClusterView {
     pub name: String,
     /// How far its validators are.
     pub stage: ClusterStage,
+    /// Why the node must not sign for it, as the end of "Not signing: …"; `None` if it may.
+    pub refuses: Option<String>,
     /// Operators that must be here for the validators to sign.
     pub needed: u8,
     /// Its operators, in the order of the cluster definition.
@@ -349,6 +358,10 @@ impl NodeView {
             beacon.url = plain(&beacon.url, TEXT_BYTES);
             short(&mut beacon.version, TEXT_BYTES);
             short(&mut beacon.last_error, TEXT_BYTES);
+        }
+        for left_out in &mut self.left_out {
+            left_out.folder = plain(&left_out.folder, TEXT_BYTES);
+            left_out.reason = plain(&left_out.reason, TEXT_BYTES);
         }
         for cluster in &mut self.clusters {
             cluster.name = plain(&cluster.name, TEXT_BYTES);

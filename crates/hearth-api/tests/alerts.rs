@@ -10,8 +10,8 @@
 use hearth_api::{
     AlertEngine, AlertKind, BeaconState, BeaconView, ChannelKind, ChannelView, Check, ClockSource,
     ClusterStage, ClusterView, Delivery, DutyOutcome, DutyRecord, DutyStage, Effectiveness, Flame, Health,
-    Measured, Miss, NetworkView, NodeState, NodeView, PowerSource, Publisher, Reach, SeatState, SeatView,
-    Severity, Trace, Transition,
+    LeftOut, Measured, Miss, NetworkView, NodeState, NodeView, PowerSource, Publisher, Reach, SeatState,
+    SeatView, Severity, Trace, Transition,
 };
 use hearth_types::{DutyKind, LockHash, Slot, ValidatorIndex};
 
@@ -257,13 +257,23 @@ fn a_computer_that_slept_gives_everybody_time_to_come_back() {
 #[test]
 fn a_node_that_must_not_sign_says_so_at_once() {
     let mut owner = Owner::of(1);
-    owner.view.node.state = NodeState::Refusing { reason: "the slashing record is damaged".into() };
+    owner.view.clusters[0].refuses = Some("the slashing record is damaged".into());
     owner.live_through(0, true);
     let alerts = owner.engine.current();
     assert!(
         alerts[0].text.contains("the slashing record is damaged") && alerts[0].action.is_some(),
         "{alerts:?}"
     );
+}
+
+#[test]
+fn a_cluster_that_does_not_run_is_told_and_nothing_is_said_against_the_others() {
+    let mut owner = Owner::of(1);
+    owner.view.left_out = vec![LeftOut { folder: "family".into(), reason: "its lock is damaged".into() }];
+    owner.live_through(0, false);
+    let alerts = owner.engine.current();
+    assert_eq!((alerts.len(), alerts[0].severity, alerts[0].cluster), (1, Severity::Critical, None));
+    assert!(alerts[0].title.contains("family") && alerts[0].text.starts_with("its lock is damaged."));
 }
 
 #[test]
@@ -333,6 +343,7 @@ impl Owner {
             id: CLUSTER,
             name: "Four friends".into(),
             stage: ClusterStage::Active,
+            refuses: None,
             needed,
             seats: (1..=operators).map(seat).collect(),
             validators: validators as u32,

@@ -4,11 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use hearth_api::Mode;
 use hearth_node::{NodeEvent, Observer, Settings};
-use hearth_types::UnixMillis;
+use hearth_types::{LockHash, UnixMillis};
 use tokio_util::sync::CancellationToken;
 
 use crate::installation::installation;
@@ -19,7 +20,8 @@ use crate::signals::stop_asked;
 /// Options of `hearth run`. What is not given comes from `settings.toml` in the data folder.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The node's folder: identity, cluster lock, key shares, slashing protection.
+    /// The node's folder: identity, cluster lock, key shares, slashing protection. Each folder in clusters/ in it is a further
+    /// cluster of this node, with a settings.toml that says where it listens and where its operators are.
     #[arg(long, default_value = ".charon", value_name = "DIR")]
     data_dir: PathBuf,
     /// Beacon node, such as http://127.0.0.1:5052. Give it again for each spare, in order of preference.
@@ -30,10 +32,11 @@ pub(crate) struct Arguments {
         value_name = "URL"
     )]
     beacon_nodes: Vec<String>,
-    /// Address to listen on for the other operators, such as 0.0.0.0:3610.
+    /// Address to listen on for the other operators, such as 0.0.0.0:3610. Not for clusters in clusters/.
     #[arg(long, value_delimiter = ',', value_name = "IP:PORT")]
     p2p_tcp_address: Vec<String>,
-    /// Where another operator is reached: its number in the cluster and its address, such as 2=192.168.1.20:3610.
+    /// Where another operator is reached: its number in the cluster and its address, such as 2=192.168.1.20:3610. Not for clusters
+    /// in clusters/.
     #[arg(long = "peer", value_name = "NUMBER=ADDRESS")]
     peers: Vec<String>,
     /// Serve Prometheus metrics here, such as 127.0.0.1:3620. Off unless given.
@@ -66,8 +69,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let settings = settings(&arguments)?;
     let installation = installation();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let observer: Box<dyn Observer> =
-        if arguments.events { event_printer() } else { Box::new(|_: UnixMillis, _: &NodeEvent| {}) };
+    let observer: Arc<dyn Observer> = if arguments.events {
+        event_printer()
+    } else {
+        Arc::new(|_: UnixMillis, _: LockHash, _: &NodeEvent| {})
+    };
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         let node = hearth_node::run(&arguments.data_dir, settings, installation, observer, stop.clone());
@@ -135,7 +141,7 @@ fn mode() -> Mode {
 const EVENTS_WAITING: usize = 4_096;
 
 /// Prints events from a thread of its own.
-fn event_printer() -> Box<dyn Observer> {
+fn event_printer() -> Arc<dyn Observer> {
     let (lines, waiting) = std::sync::mpsc::sync_channel::<String>(EVENTS_WAITING);
     std::thread::spawn(move || {
         let mut out = std::io::stdout();
@@ -146,10 +152,11 @@ fn event_printer() -> Box<dyn Observer> {
             }
         }
     });
-    Box::new(move |at: UnixMillis, event: &NodeEvent| {
+    Arc::new(move |at: UnixMillis, cluster: LockHash, event: &NodeEvent| {
         let Ok(mut line) = serde_json::to_value(event) else { return };
         if let Some(fields) = line.as_object_mut() {
             fields.insert("at_ms".into(), at.get().into());
+            fields.insert("cluster".into(), cluster.to_string().into());
         }
         let _dropped = lines.try_send(line.to_string());
     })

@@ -150,7 +150,7 @@ mod tests {
     async fn a_measurement_that_is_asked_for_is_made_of_this_computer() {
         let folder = tempfile::tempdir().unwrap();
         let (surveyor, desk) = Surveyor::new(folder.path().to_owned(), Vec::new());
-        let (teller, mut notices) = Teller::heard_here();
+        let (teller, mut notices) = Teller::new();
         let measuring = tokio::spawn(surveyor.go_on(teller));
         let machine = desk.measure().await.unwrap();
         assert!(machine.free_mib.is_some_and(|free| free > 0), "{machine:?}");

@@ -14,7 +14,7 @@ use hearth_obol::wire::{
     PEERINFO_PROTOCOL,
 };
 use hearth_p2p::{Bytes, Event, Events, Host};
-use hearth_types::{ChainSpec, OperatorIndex};
+use hearth_types::{ChainSpec, LockHash, OperatorIndex};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -27,13 +27,11 @@ use crate::clock;
 use crate::event::{NodeEvent, Observer};
 use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
-use crate::show::{Notice, Teller};
+use crate::show::{ClusterTeller, News, Notice};
 use crate::signing::SigningThread;
 
 /// Answers that may wait for the loop. Every producer waits when it is full.
 const ANSWERS_WAITING: usize = 256;
-/// Between two looks at the beacon nodes' health.
-pub(crate) const BEACON_CHECK: Duration = Duration::from_secs(6);
 /// Longest time that a stop waits for a duty under way.
 pub(crate) const LAST_DUTY: Duration = Duration::from_secs(12);
 
@@ -70,6 +68,7 @@ pub(crate) struct Driver {
     pub(crate) consensus: ConsensusCodec,
     pub(crate) cluster: Cluster,
     pub(crate) identity: NodeKey,
+    pub(crate) id: LockHash,
     pub(crate) me: OperatorIndex,
     pub(crate) peers: Vec<OperatorIndex>,
     pub(crate) spec: Arc<ChainSpec>,
@@ -80,8 +79,8 @@ pub(crate) struct Driver {
     pub(crate) answers: Answers,
     pub(crate) desk: PeerInfoDesk,
     pub(crate) metrics: Metrics,
-    pub(crate) observer: Box<dyn Observer>,
-    pub(crate) teller: Teller,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) teller: ClusterTeller,
 }
 
 impl Driver {
@@ -90,23 +89,15 @@ impl Driver {
     /// Errors: [`Broken`] when a part without which nothing can be signed has died.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Broken> {
         let tasks = TaskTracker::new();
-        let watch = Arc::clone(&self.beacon);
-        let watching = tokio::spawn(async move {
-            tokio::join!(watch.keep_checking(BEACON_CHECK), watch.keep_watching_heads(clock::now));
-        });
-
         let outcome = self.turn(&stop, &tasks).await;
 
         // Nobody hears answers any more, and nobody who brings one may wait for ever.
         drop(self.answers);
         self.signing.close().await;
-        watching.abort();
-        let _aborted = watching.await;
-        self.beacon.finish().await;
         self.host.shutdown().await;
         tasks.close();
         let _in_time = tokio::time::timeout(LEFTOVERS, tasks.wait()).await;
-        self.observer.observe(clock::now(), &NodeEvent::Stopped);
+        self.observer.observe(clock::now(), self.id, &NodeEvent::Stopped);
         outcome
     }
 
@@ -141,7 +132,7 @@ impl Driver {
             let next = self.workflow.next_duty(now);
             if next != next_told {
                 next_told = next;
-                self.teller.tell(Notice::Next(next));
+                self.teller.tell(News::Next(next));
             }
             let enough = |deadline| !self.workflow.is_busy(now) || Instant::now() >= deadline;
             if last_call.is_some_and(enough) {
@@ -150,12 +141,12 @@ impl Driver {
             tokio::select! {
                 () = stop.cancelled(), if last_call.is_none() => {
                     last_call = Some(Instant::now() + LAST_DUTY);
-                    self.teller.tell(Notice::Stopping);
+                    self.teller.node().tell(Notice::Stopping);
                 }
                 event = self.network.recv() => inputs.extend(self.hear(event.ok_or(Broken::Network)?, tasks)),
                 Some(answer) = self.answers.brought.recv() => {
                     if let Input::Chain(ChainReply::Validators(Ok(records))) = &answer {
-                        self.teller.tell(Notice::Validators(records.clone()));
+                        self.teller.tell(News::Validators(records.clone()));
                     }
                     inputs.push_back(answer);
                 }
@@ -261,19 +252,19 @@ impl Driver {
             }
             Event::Connected { operator, address } => {
                 tracing::info!(peer = %operator, %address, "connected");
-                self.observer.observe(clock::now(), &NodeEvent::PeerConnected { operator });
-                self.teller.tell(Notice::Connected(operator, address));
+                self.observe(&NodeEvent::PeerConnected { operator });
+                self.teller.tell(News::Connected(operator, address));
                 self.ask_who_they_are(&[operator], tasks);
             }
             Event::Disconnected { operator } => {
                 tracing::warn!(peer = %operator, "connection lost");
                 self.metrics.lost(operator);
-                self.observer.observe(clock::now(), &NodeEvent::PeerDisconnected { operator });
-                self.teller.tell(Notice::Away(operator));
+                self.observe(&NodeEvent::PeerDisconnected { operator });
+                self.teller.tell(News::Away(operator));
             }
             Event::Ping { operator, rtt, dialled_in } => {
                 self.metrics.ping(operator, rtt);
-                self.teller.tell(Notice::Ping(operator, rtt, dialled_in));
+                self.teller.tell(News::Ping(operator, rtt, dialled_in));
             }
             Event::DialFailed { operator, reason, retry_in } => {
                 tracing::debug!(peer = %operator, %reason, ?retry_in, "not reachable");
@@ -294,8 +285,12 @@ impl Driver {
     fn report(&mut self, report: Report) {
         log(&report);
         self.metrics.duty(&report);
-        self.observer.observe(clock::now(), &NodeEvent::Duty(report.clone()));
-        self.teller.tell(Notice::Duty(report));
+        self.observe(&NodeEvent::Duty(report.clone()));
+        self.teller.tell(News::Duty(report));
+    }
+
+    pub(crate) fn observe(&self, event: &NodeEvent) {
+        self.observer.observe(clock::now(), self.id, event);
     }
 }
 

@@ -12,8 +12,6 @@ pub enum NodeEvent {
     Started {
         /// Who we are in the cluster.
         operator: OperatorIndex,
-        /// Which cluster.
-        cluster: LockHash,
         /// Validators of the cluster.
         validators: usize,
         /// Where peers can reach us.
@@ -36,14 +34,14 @@ pub enum NodeEvent {
     Duty(Report),
 }
 
-/// Whoever watches. Called on the node's own task: must return at once.
-pub trait Observer: Send {
-    /// Takes note of something that happened at `at`.
-    fn observe(&mut self, at: UnixMillis, event: &NodeEvent);
+/// Whoever watches. Called on the node's own tasks: must return at once.
+pub trait Observer: Send + Sync {
+    /// Takes note of something that happened at `at` in a cluster.
+    fn observe(&self, at: UnixMillis, cluster: LockHash, event: &NodeEvent);
 }
 
-impl<F: FnMut(UnixMillis, &NodeEvent) + Send> Observer for F {
-    fn observe(&mut self, at: UnixMillis, event: &NodeEvent) {
-        self(at, event);
+impl<F: Fn(UnixMillis, LockHash, &NodeEvent) + Send + Sync> Observer for F {
+    fn observe(&self, at: UnixMillis, cluster: LockHash, event: &NodeEvent) {
+        self(at, cluster, event);
     }
 }

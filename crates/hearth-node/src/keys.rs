@@ -7,7 +7,7 @@ use hearth_api::{
     BackUpRequest, BackupReply, ErrorCode, KeyShare, KeysReply, PractiseRestoreRequest, Secret, UiError,
 };
 use hearth_signer::folder::{FOLDER_NAME, is_sealed};
-use hearth_types::ValidatorPubkey;
+use hearth_types::{LockHash, ValidatorPubkey};
 use tokio::sync::Mutex;
 
 use crate::aside::{absolute, aside};
@@ -23,6 +23,8 @@ pub(crate) struct KeysDesk(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
+    /// Empty where there is no cluster.
+    cluster: Option<(LockHash, Arc<ClusterKeys>)>,
     scrutiny: Scrutiny,
     installation: Arc<Installation>,
     /// One at a time: each takes all the cores it gets.
@@ -30,17 +32,23 @@ struct Inner {
 }
 
 impl KeysDesk {
-    pub(crate) fn new(folder: &Path, scrutiny: Scrutiny, installation: Arc<Installation>) -> Self {
-        Self(Arc::new(Inner { folder: folder.to_owned(), scrutiny, installation, turn: Mutex::const_new(()) }))
+    /// `cluster`: whose folder it is, if it is a cluster's.
+    pub(crate) fn new(
+        folder: &Path,
+        cluster: Option<(LockHash, Arc<ClusterKeys>)>,
+        scrutiny: Scrutiny,
+        installation: Arc<Installation>,
+    ) -> Self {
+        let (folder, turn) = (folder.to_owned(), Mutex::const_new(()));
+        Self(Arc::new(Inner { folder, cluster, scrutiny, installation, turn }))
     }
 
-    /// `cluster`: the keys of the cluster, if the node is in one.
-    pub(crate) async fn show(&self, cluster: Option<Arc<ClusterKeys>>) -> Result<KeysReply, UiError> {
+    pub(crate) async fn show(&self) -> Result<KeysReply, UiError> {
         let inner = Arc::clone(&self.0);
         aside(move || {
             let notes = BackupNotes::of(&inner.folder);
             let keys = inner.folder.join(FOLDER_NAME);
-            let shares = cluster.iter().flat_map(|cluster| cluster.shares());
+            let shares = inner.cluster.iter().flat_map(|(_, cluster)| cluster.shares());
             let share = |(share, validator)| KeyShare { validator, share: ValidatorPubkey::new(share) };
             Ok::<_, UiError>(KeysReply {
                 shares: shares.map(share).collect(),
@@ -74,7 +82,10 @@ impl KeysDesk {
         aside(move || {
             let Inner { folder, scrutiny, .. } = &*inner;
             let facts = practise_restore(&path, &request.passphrase, scrutiny, &mut |_, _| true)?;
-            BackupNotes { practised_ms: Some(now_ms), ..BackupNotes::of(folder) }.keep(folder);
+            // That of another cluster proves nothing about this one's.
+            if inner.cluster.as_ref().is_none_or(|(cluster, _)| *cluster == facts.lock_hash) {
+                BackupNotes { practised_ms: Some(now_ms), ..BackupNotes::of(folder) }.keep(folder);
+            }
             Ok::<_, UiError>(reply(&path, facts))
         })
         .await

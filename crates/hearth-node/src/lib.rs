@@ -23,6 +23,7 @@ mod metrics;
 mod node;
 pub mod offline;
 mod peers;
+mod place;
 mod record;
 mod restored;
 mod seat;

@@ -1,5 +1,6 @@
 //! Prometheus metrics, under Charon's names where the meaning is the same.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use hearth_duties::Report;
-use hearth_types::OperatorIndex;
+use hearth_types::{LockHash, OperatorIndex};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -37,10 +38,9 @@ struct PeerLabel {
     peer: u8,
 }
 
-/// The node's metrics. Cheap to clone.
+/// The metrics of one cluster. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
-    registry: Arc<Registry>,
     consensus_duration: Family<DutyLabel, Histogram>,
     consensus_decided_rounds: Family<DutyLabel, Gauge>,
     broadcast_delay: Family<DutyLabel, Histogram>,
@@ -57,10 +57,35 @@ fn seconds() -> Histogram {
     Histogram::new(BUCKETS)
 }
 
+/// The metrics of all clusters, as they are served.
+#[derive(Default)]
+pub(crate) struct Registered(Registry);
+
+impl Registered {
+    /// Those of one more cluster.
+    pub(crate) fn cluster(&mut self, id: LockHash, name: &str) -> Metrics {
+        let labels = [("cluster_hash", id.to_string()), ("cluster_name", name.to_owned())];
+        let labels = labels.map(|(label, value)| (Cow::Borrowed(label), Cow::Owned(value)));
+        Metrics::register(self.0.sub_registry_with_labels(labels.into_iter()))
+    }
+
+    /// Serves `/metrics` until `stop`; errors when the address cannot be had.
+    pub(crate) async fn serve(self, address: SocketAddr, stop: CancellationToken) -> std::io::Result<()> {
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        let router = Router::new().route("/metrics", get(page)).with_state(Arc::new(self.0));
+        tokio::spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::warn!(%error, "metrics are no longer served");
+            }
+        });
+        Ok(())
+    }
+}
+
 impl Metrics {
-    pub(crate) fn new() -> Self {
-        let mut metrics = Self {
-            registry: Arc::default(),
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
             consensus_duration: Family::new_with_constructor(seconds),
             consensus_decided_rounds: Family::default(),
             broadcast_delay: Family::new_with_constructor(seconds),
@@ -72,7 +97,6 @@ impl Metrics {
             ping_latency: Family::new_with_constructor(seconds),
             ping_success: Family::default(),
         };
-        let mut registry = Registry::default();
         registry.register_with_unit(
             "core_consensus_duration",
             "From the moment a duty was due to its decision",
@@ -109,7 +133,6 @@ impl Metrics {
             "Whether the last ping of a peer was answered",
             metrics.ping_success.clone(),
         );
-        metrics.registry = Arc::new(registry);
         metrics
     }
 
@@ -150,25 +173,12 @@ impl Metrics {
     pub(crate) fn lost(&self, operator: OperatorIndex) {
         self.ping_success.get_or_create(&peer(operator)).set(0);
     }
-
-    /// Serves `/metrics` until `stop`; errors when the address cannot be had.
-    pub(crate) async fn serve(&self, address: SocketAddr, stop: CancellationToken) -> std::io::Result<()> {
-        let listener = tokio::net::TcpListener::bind(address).await?;
-        let router = Router::new().route("/metrics", get(page)).with_state(self.clone());
-        tokio::spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::warn!(%error, "metrics are no longer served");
-            }
-        });
-        Ok(())
-    }
 }
 
-async fn page(State(metrics): State<Metrics>) -> ([(axum::http::HeaderName, &'static str); 1], String) {
+async fn page(State(registry): State<Arc<Registry>>) -> ([(axum::http::HeaderName, &'static str); 1], String) {
     let mut text = String::new();
     // Writing into a String cannot fail.
-    let _written = encode(&mut text, &metrics.registry);
+    let _written = encode(&mut text, &registry);
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }
 

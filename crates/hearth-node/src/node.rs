@@ -1,48 +1,33 @@
 //! From a data folder to a running node.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_beacon::{BeaconNodes, ConnectError, InvalidNodeUrl, NodeUrl, Patience, Progress};
-use hearth_duties::{Cluster, Workflow};
-use hearth_obol::wire::{
-    CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES,
-    PARTIALS_PROTOCOL, PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
-};
-use hearth_p2p::{HostConfig, Pattern, PeerConfig, Protocol};
-use hearth_signer::Signer;
-use hearth_slashing::SlashingDb;
-use hearth_types::{ChainSpec, ForkVersion, OperatorIndex, ValidatorPubkey};
+use hearth_types::{ChainSpec, ForkVersion, ValidatorPubkey};
 use thiserror::Error;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::channels::Postman;
 use crate::clock;
-use crate::driver::{Answers, BEACON_CHECK, Broken, Driver};
-use crate::event::{NodeEvent, Observer};
-use crate::folder::{DataFolder, FolderError};
+use crate::driver::Broken;
+use crate::event::Observer;
+use crate::folder::{DataFolder, FolderError, cluster_folders};
 use crate::installation::Installation;
-use crate::key_guard::{KeyGuard, KeyGuardError};
+use crate::key_guard::KeyGuardError;
 use crate::keys::KeysDesk;
-use crate::metrics::Metrics;
-use crate::peers::PeerInfoDesk;
-use crate::record::RecordDesk;
-use crate::restored::wait_if_restored;
-use crate::seat::{Seat, SeatError};
-use crate::settings::{Settings, SettingsDesk};
-use crate::show::{Notice, Seated, Stage, Teller};
-use crate::signing::SigningThread;
+use crate::metrics::Registered;
+use crate::place::{AtWork, Place};
+use crate::seat::SeatError;
+use crate::settings::{Settings, SettingsDesk, SettingsError};
+use crate::show::{Notice, Stage, Teller};
 
-/// Everything that is said between operators.
-const PROTOCOLS: [Protocol; 3] = [
-    Protocol { id: CONSENSUS_PROTOCOL, max_frame_bytes: CONSENSUS_FRAME_BYTES, pattern: Pattern::OneWay },
-    Protocol { id: PARTIALS_PROTOCOL, max_frame_bytes: PARTIALS_FRAME_BYTES, pattern: Pattern::OneWay },
-    Protocol {
-        id: PEERINFO_PROTOCOL,
-        max_frame_bytes: PEERINFO_FRAME_BYTES,
-        pattern: Pattern::RequestResponse,
-    },
-];
+/// Between two looks at the beacon nodes' health.
+const BEACON_CHECK: Duration = Duration::from_secs(6);
 
 /// Why a node does not run.
 #[derive(Debug, Error)]
@@ -50,6 +35,19 @@ pub enum RunError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The settings of one of several clusters cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Two folders have key shares of one validator.
+    #[error(
+        "{} holds key shares of validators that {} holds as well; if both signed, the validators would be slashed", one.display(), other.display()
+    )]
+    Twice {
+        /// One.
+        one: PathBuf,
+        /// The other, which is used.
+        other: PathBuf,
+    },
     /// The data folder gives no seat in a cluster.
     #[error(transparent)]
     Seat(#[from] SeatError),
@@ -107,29 +105,37 @@ pub enum RunError {
     },
 }
 
-/// Runs the node of `folder` until `stop`, then finishes the duty under way and closes the database.
+/// Runs the node of `folder` with all its clusters until `stop`, then finishes the duties under way and closes the databases.
 pub async fn run(
     folder: &Path,
     settings: Settings,
     installation: Installation,
-    observer: Box<dyn Observer>,
+    observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let folder = Arc::new(DataFolder::open(folder)?);
-    let waits = settings.wait_for_cluster && !folder.lock().exists();
+    let unlisted = |source| FolderError::Unlisted { path: folder.path().to_owned(), source };
+    let mut clusters = cluster_folders(folder.path()).map_err(unlisted)?;
+    let waits = settings.wait_for_cluster && clusters.is_empty();
     if settings.beacon_nodes.is_empty() && !waits {
         return Err(RunError::NoBeaconNode);
+    }
+    if clusters.is_empty() {
+        // It says best what is missing there.
+        clusters.push(folder.path().to_owned());
     }
     let settings = Settings { wait_for_cluster: waits, ..settings };
     let desk = SettingsDesk::new(folder.path(), settings.clone());
     let installation = Arc::new(installation);
-    let keys = KeysDesk::new(folder.path(), settings.scrutiny(), Arc::clone(&installation));
+    let keys = KeysDesk::new(folder.path(), None, settings.scrutiny(), Arc::clone(&installation));
     let (postman, channels) = Postman::new(folder.path(), Arc::clone(&installation));
     let stage = Stage::open(folder.path(), (desk.clone(), keys), (postman, channels), stop.clone());
     let outcome = if waits {
         wait(&desk, &stage.teller, stop).await
     } else {
-        tend(&folder, settings, installation, observer, &stage, stop).await
+        let crew =
+            Crew { home: Arc::clone(&folder), settings, installation, stage: &stage, failures: Vec::new() };
+        crew.tend(&clusters, observer, stop).await
     };
     stage.close().await;
     // Held to the very end: nobody else may use the folder while anything of this node lives.
@@ -157,7 +163,7 @@ async fn wait(desk: &SettingsDesk, teller: &Teller, stop: CancellationToken) -> 
             };
             let Some((beacon, spec)) = connected else { return std::future::pending().await };
             teller.tell(Notice::Chain(Arc::new(spec), beacon.status()));
-            tokio::join!(beacon.keep_checking(BEACON_CHECK), beacon.keep_watching_heads(clock::now));
+            watch(&beacon).await;
         };
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -167,126 +173,142 @@ async fn wait(desk: &SettingsDesk, teller: &Teller, stop: CancellationToken) -> 
     }
 }
 
-async fn tend(
-    folder: &Arc<DataFolder>,
+/// Keeps an eye on the beacon nodes. Never returns; drop it to stop.
+async fn watch(beacon: &BeaconNodes) {
+    tokio::join!(beacon.keep_checking(BEACON_CHECK), beacon.keep_watching_heads(clock::now));
+}
+
+/// Runs several clusters side by side. One that cannot be run is left out and shown; only when none can, nothing runs.
+struct Crew<'a> {
+    home: Arc<DataFolder>,
     settings: Settings,
     installation: Arc<Installation>,
-    observer: Box<dyn Observer>,
-    stage: &Stage,
-    stop: CancellationToken,
-) -> Result<(), RunError> {
-    let teller = &stage.teller;
-    teller.tell(Notice::Starting("opening the key shares"));
-    let (scrutiny, guarded) = (settings.scrutiny(), settings.private_key_file_lock);
-    let shared = Arc::clone(folder);
-    let seat = off_the_loop(move || {
-        let folder = shared;
-        tracing::info!(folder = %folder.path().display(), "checking the cluster lock and opening key shares");
-        let warn = |warning: String| tracing::warn!("cluster-lock.json: {warning}");
-        let seat = Seat::take(&folder, &scrutiny, &installation, warn);
-        seat.map_err(RunError::from).and_then(|seat| {
-            let mark = installation.computer_mark();
-            let guard = guarded.then(|| KeyGuard::take(folder.path(), "hearth run", seat.lock_hash, mark));
-            Ok((seat, guard.transpose()?))
-        })
-    })
-    .await?;
-    let (seat, guard) = seat?;
-    let peers = peers(&seat, &settings)?;
-    teller.tell(Notice::Seated(Box::new(seated(&seat, &settings))));
-    teller.tell(Notice::Starting("waiting for the beacon node"));
-    let Some((beacon, spec)) = connect(&settings, teller, &stop).await? else { return Ok(()) };
-    check_network(&seat, &spec)?;
-    let (path, genesis) = (folder.slashing(), spec.genesis_validators_root);
-    let (shared, chain, validators) = (Arc::clone(folder), spec.clone(), validators(&seat));
-    let (record, waits) = off_the_loop(move || {
-        let mut record = SlashingDb::open(&path, genesis)?;
-        let waits = wait_if_restored(shared.path(), &mut record, &validators, &chain, clock::now())?;
-        Ok::<_, RunError>((record, waits))
-    })
-    .await??;
-    if let Some(epoch) = waits {
-        tracing::warn!(%epoch, "restored from a backup: nothing is signed until that epoch is over");
-        teller.tell(Notice::Waits(epoch));
-    }
-    let keys = seat.keys.clone();
-    let driver = assemble(seat, peers, settings, (beacon, spec), record, (observer, teller), &stop).await?;
-    let (thread, spec) = (driver.signing.others(), Arc::clone(&driver.spec));
-    stage.show_record(RecordDesk::new(thread, folder.slashing(), keys, spec));
-    teller.tell(Notice::Chain(Arc::clone(&driver.spec), driver.beacon.status()));
-    teller.tell(Notice::Running);
-    let outcome = driver.run(stop).await;
-    drop(guard);
-    Ok(outcome?)
+    stage: &'a Stage,
+    /// Why clusters were left out.
+    failures: Vec<RunError>,
 }
 
-/// Does what blocks (key derivation, a database check) where it does not keep signals waiting.
-async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
-    let failed = |error: tokio::task::JoinError| RunError::System {
-        what: "starting".into(),
-        source: std::io::Error::other(error),
-    };
-    tokio::task::spawn_blocking(work).await.map_err(failed)
+impl Crew<'_> {
+    async fn tend(
+        mut self,
+        clusters: &[PathBuf],
+        observer: Arc<dyn Observer>,
+        stop: CancellationToken,
+    ) -> Result<(), RunError> {
+        let (stage, teller) = (self.stage, &self.stage.teller);
+        teller.tell(Notice::Starting("opening the key shares"));
+        let mut places = Vec::new();
+        let mut held = BTreeSet::new();
+        for path in clusters {
+            let taken = Place::take(&self.home, path, &self.settings, &self.installation).await;
+            match taken.and_then(|place| alone(place, &places, &mut held)) {
+                Ok(place) => {
+                    stage.seat(place.seated(), place.keys());
+                    places.push(place);
+                }
+                Err(error) => self.leave_out(path, error),
+            }
+        }
+        if places.is_empty() {
+            return Err(self.because());
+        }
+
+        teller.tell(Notice::Starting("waiting for the beacon node"));
+        let Some((beacon, spec)) = connect(&self.settings, teller, &stop).await? else { return Ok(()) };
+        let (beacon, spec) = (Arc::new(beacon), Arc::new(spec));
+        let mut ready = Vec::new();
+        let mut registered = Registered::default();
+        for place in places {
+            match place.check_network(&spec) {
+                Ok(()) => ready.push((registered.cluster(place.id(), place.name()), place)),
+                Err(error) => {
+                    stage.unseat(place.id());
+                    self.leave_out(place.path(), error);
+                }
+            }
+        }
+        if let Some(address) = self.settings.metrics {
+            let failed = |source| RunError::System { what: format!("serving metrics on {address}"), source };
+            registered.serve(address, stop.child_token()).await.map_err(failed)?;
+            tracing::info!("metrics: http://{address}/metrics");
+        }
+        let mut at_work = Vec::new();
+        for (metrics, place) in ready {
+            let (path, id) = (place.path().to_owned(), place.id());
+            let chain = (Arc::clone(&beacon), Arc::clone(&spec));
+            match place.get_to_work(chain, (Arc::clone(&observer), metrics), stage).await {
+                Ok(cluster) => at_work.push(cluster),
+                Err(error) => {
+                    stage.unseat(id);
+                    self.leave_out(&path, error);
+                }
+            }
+        }
+        if at_work.is_empty() {
+            return Err(self.because());
+        }
+        teller.tell(Notice::Chain(spec, beacon.status()));
+        teller.tell(Notice::Running);
+        let watched = Arc::clone(&beacon);
+        let watching = tokio::spawn(async move { watch(&watched).await });
+        let outcome = work(at_work, &stop).await;
+        watching.abort();
+        beacon.finish().await;
+        Ok(outcome?)
+    }
+
+    fn leave_out(&mut self, path: &Path, error: RunError) {
+        tracing::error!(folder = %path.display(), %error, "this cluster does not run");
+        let folder = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        self.stage.teller.tell(Notice::LeftOut { folder, reason: error.to_string() });
+        self.failures.push(error);
+    }
+
+    /// Why nothing runs.
+    fn because(mut self) -> RunError {
+        self.failures.swap_remove(0)
+    }
 }
 
-/// Starts everything that the loop works with.
-async fn assemble(
-    seat: Seat,
-    peers: Vec<PeerConfig>,
-    settings: Settings,
-    (beacon, spec): (BeaconNodes, ChainSpec),
-    record: SlashingDb,
-    (mut observer, teller): (Box<dyn Observer>, &Teller),
-    stop: &CancellationToken,
-) -> Result<Driver, RunError> {
-    let Seat { identity, cluster, keyring, operators, lock_hash, facts, .. } = seat;
-    let config = HostConfig {
-        secret_key: identity.to_bytes(),
-        listen: settings.listen,
-        peers,
-        protocols: PROTOCOLS.to_vec(),
-        agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
-        timing: hearth_p2p::Timing::default(),
-        limits: hearth_p2p::Limits::default(),
-    };
-    // Not stopped with the rest: the duty under way still needs its peers.
-    let (host, network) = hearth_p2p::start(config, CancellationToken::new()).await?;
-
-    let metrics = Metrics::new();
-    if let Some(address) = settings.metrics {
-        let failed = |source| RunError::System { what: format!("serving metrics on {address}"), source };
-        metrics.serve(address, stop.child_token()).await.map_err(failed)?;
-        tracing::info!("metrics: http://{address}/metrics");
+/// Refuses key shares that another place of this node holds.
+fn alone(place: Place, places: &[Place], held: &mut BTreeSet<ValidatorPubkey>) -> Result<Place, RunError> {
+    let twin = |other: &&Place| other.validators().any(|theirs| place.validators().any(|ours| ours == theirs));
+    if place.validators().any(|validator| held.contains(validator))
+        && let Some(other) = places.iter().find(twin)
+    {
+        return Err(RunError::Twice { one: place.path().to_owned(), other: other.path().to_owned() });
     }
-    // Last: once it runs, the database is open, and nothing may fail any more.
-    let (answers, spec) = (Answers::new(), Arc::new(spec));
-    let signer = Signer::new(keyring, record);
-    let signing = SigningThread::start(signer, Arc::clone(&spec), answers.bring.clone())
-        .map_err(|source| RunError::System { what: "starting the signing thread".into(), source })?;
+    held.extend(place.validators());
+    Ok(place)
+}
 
-    let (me, validators) = (cluster.me, cluster.validators.len());
-    let listening = host.listen_addresses();
-    tracing::info!(operator = me.share().get(), validators, cluster = facts.name, ?listening, "ready");
-    let started = NodeEvent::Started { operator: me, cluster: lock_hash, validators, listening };
-    observer.observe(clock::now(), &started);
-    Ok(Driver {
-        workflow: Workflow::new(cluster.clone(), ChainSpec::clone(&spec), ObolDialect),
-        consensus: ConsensusCodec::new(operators),
-        peers: cluster.peers().collect(),
-        cluster,
-        identity,
-        me,
-        spec,
-        beacon: Arc::new(beacon),
-        host,
-        network,
-        signing,
-        answers,
-        desk: PeerInfoDesk::new(lock_hash, settings.nickname),
-        metrics,
-        observer,
-        teller: teller.clone(),
-    })
+/// Performs the duties of all clusters until `stop`. When a part of one dies, the others finish what they do, and the node ends:
+/// whoever keeps it running starts it again.
+async fn work(clusters: Vec<AtWork>, stop: &CancellationToken) -> Result<(), Broken> {
+    let (several, ending) = (clusters.len() > 1, stop.child_token());
+    let mut working = JoinSet::new();
+    for AtWork { driver, name, held } in clusters {
+        let span = if several { tracing::info_span!("cluster", name) } else { tracing::Span::none() };
+        let ending = ending.clone();
+        let cluster = async move {
+            let outcome = driver.run(ending).await;
+            drop(held);
+            outcome
+        };
+        working.spawn(cluster.instrument(span));
+    }
+    let mut outcome = Ok(());
+    while let Some(ended) = working.join_next().await {
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        if ended.is_err() {
+            ending.cancel();
+        }
+        outcome = outcome.and(ended);
+    }
+    outcome
 }
 
 /// Waits for a beacon node; `None` if the owner stops the node meanwhile.
@@ -309,38 +331,4 @@ async fn connect(
         () = stop.cancelled() => Ok(None),
         connected = hearth_beacon::connect(&urls, Patience::default(), progress) => Ok(Some(connected?)),
     }
-}
-
-fn seated(seat: &Seat, settings: &Settings) -> Seated {
-    let Cluster { me, operators, .. } = seat.cluster;
-    Seated { me, operators, nickname: settings.nickname.clone(), facts: seat.facts.clone() }
-}
-
-fn validators(seat: &Seat) -> Vec<ValidatorPubkey> {
-    seat.keyring.validators().copied().collect()
-}
-
-fn check_network(seat: &Seat, spec: &ChainSpec) -> Result<(), RunError> {
-    let cluster = seat.fork_version;
-    match spec.forks.forks().first().map(|genesis| genesis.version) {
-        Some(chain) if chain != cluster => Err(RunError::OtherNetwork { cluster, chain }),
-        _ => Ok(()),
-    }
-}
-
-fn peers(seat: &Seat, settings: &Settings) -> Result<Vec<PeerConfig>, RunError> {
-    let (me, operators) = (seat.cluster.me, seat.operators.len());
-    let stranger = |number: &u8| usize::from(*number) > operators || *number == me.share().get();
-    if let Some(number) = settings.peers.keys().copied().find(stranger) {
-        return Err(RunError::NoSuchPeer { number, operators, me: me.share().get() });
-    }
-    let everybody = OperatorIndex::all(seat.cluster.operators).zip(&seat.operators);
-    let others = everybody.filter(|(operator, _)| *operator != me);
-    Ok(others
-        .map(|(operator, key)| PeerConfig {
-            operator,
-            public_key: key.to_bytes(),
-            addresses: settings.peers.get(&operator.share().get()).cloned().unwrap_or_default(),
-        })
-        .collect())
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
-use crate::show::{Notice, Teller};
+use crate::show::{ClusterTeller, News};
 
 /// Between two rounds of questions. Source: `obol-p2p.md` 6.
 const ROUND: Duration = Duration::from_secs(60);
@@ -50,7 +50,13 @@ impl PeerInfoDesk {
     }
 
     /// Asks these peers and shows what each says of itself.
-    pub(crate) fn ask(&self, host: &Host, peers: &[OperatorIndex], teller: &Teller, tasks: &TaskTracker) {
+    pub(crate) fn ask(
+        &self,
+        host: &Host,
+        peers: &[OperatorIndex],
+        teller: &ClusterTeller,
+        tasks: &TaskTracker,
+    ) {
         for peer in peers.iter().copied() {
             let (host, question, lock_hash) = (host.clone(), self.own(clock::now()), self.lock_hash);
             let teller = teller.clone();
@@ -65,7 +71,7 @@ impl PeerInfoDesk {
                     Ok(card) => {
                         tracing::debug!(%peer, version = card.version, nickname = card.nickname, "peer");
                         let offset_ms = card.clock_offset_ms(clock::now(), rtt_ms);
-                        teller.tell(Notice::Card(peer, Box::new(card), offset_ms));
+                        teller.tell(News::Card(peer, Box::new(card), offset_ms));
                     }
                     Err(error) => tracing::debug!(%peer, %error, "the peer's card is unreadable"),
                 }

@@ -266,7 +266,7 @@ fn bytes_of(path: &Path) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use hearth_slashing::{SignedAttestation, SignedBlock};
     use hearth_types::{Root, Slot};
 
@@ -374,7 +374,7 @@ mod tests {
         }
     }
 
-    pub(super) fn spec() -> hearth_types::ChainSpec {
+    pub(crate) fn spec() -> hearth_types::ChainSpec {
         use hearth_types::{ChainSpec, ForkName, ForkSchedule, ForkVersion, ScheduledFork, UnixMillis};
         let electra =
             ScheduledFork { name: ForkName::Electra, version: ForkVersion::new([5; 4]), epoch: Epoch::new(0) };

@@ -1,6 +1,7 @@
 //! A node's place in its cluster: who it is, what was agreed, and its key shares.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hearth_api::{ClusterReply, OperatorDetail, ValidatorDetail, ValidatorStage};
 use hearth_crypto::k1::{NodeKey, NodePublicKey};
@@ -53,7 +54,7 @@ pub(crate) struct Seat {
     pub(crate) lock_hash: LockHash,
     pub(crate) fork_version: ForkVersion,
     pub(crate) facts: ClusterReply,
-    pub(crate) keys: ClusterKeys,
+    pub(crate) keys: Arc<ClusterKeys>,
 }
 
 impl Seat {
@@ -84,7 +85,7 @@ impl Seat {
             lock_hash: lock.lock_hash(),
             fork_version: lock.fork_version(),
             facts: facts(&lock),
-            keys: ClusterKeys::of(&lock, me),
+            keys: Arc::new(ClusterKeys::of(&lock, me)),
         })
     }
 }
@@ -107,9 +108,11 @@ fn facts(lock: &UsableLock) -> ClusterReply {
             withdrawal_address: addresses.withdrawal,
         }
     };
+    // Its makers need not have given it one.
+    let unnamed = || format!("Cluster {}", lock.lock_hash().abbreviated());
     ClusterReply {
         cluster: lock.lock_hash(),
-        name: lock.name().to_owned(),
+        name: Some(lock.name()).filter(|name| !name.trim().is_empty()).map_or_else(unnamed, str::to_owned),
         created: plan.timestamp.clone(),
         lock_version: plan.version.to_string(),
         needed: u8::try_from(lock.threshold().count()).unwrap_or(u8::MAX),

@@ -161,6 +161,26 @@ impl Settings {
         }
     }
 
+    /// Those of one of several clusters, in a folder of its own. Where it listens, where its operators are and how strictly it
+    /// is checked stand in the file there; the rest is the node's, and what is missing in the file too.
+    pub(crate) fn of_cluster(&self, folder: &Path) -> Result<Self, SettingsError> {
+        let own = Self::load(folder)?;
+        if !own.beacon_nodes.is_empty() && own.beacon_nodes != self.beacon_nodes {
+            tracing::warn!(folder = %folder.display(), "the beacon nodes named there are not used; those of the node are");
+        }
+        let nickname = if own.nickname.is_empty() { self.nickname.clone() } else { own.nickname };
+        Ok(Self {
+            listen: own.listen,
+            peers: own.peers,
+            nickname,
+            testnet: own.testnet.or_else(|| self.testnet.clone()),
+            execution_client: own.execution_client.or_else(|| self.execution_client.clone()),
+            private_key_file_lock: own.private_key_file_lock,
+            no_verify: own.no_verify || self.no_verify,
+            ..self.clone()
+        })
+    }
+
     /// Adds one peer's address, `NUMBER=ADDRESS`, as the command line gives it.
     pub fn add_peer(&mut self, text: &str) -> Result<(), SettingsError> {
         let wrong = || {
@@ -210,6 +230,24 @@ mod tests {
             std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
             assert_eq!(Settings::load(folder.path()).is_ok(), allowed, "{name}");
         }
+    }
+
+    #[test]
+    fn one_of_several_clusters_has_its_own_addresses_and_shares_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "beacon-nodes = ['http://other:1']\nlisten = ['0.0.0.0:3620']\n[peers]\n2 = ['h:1']";
+        std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
+        let node = Settings {
+            beacon_nodes: vec!["http://127.0.0.1:5052".into()],
+            listen: vec!["0.0.0.0:3610".into()],
+            peers: BTreeMap::from([(3, vec!["h:2".into()])]),
+            nickname: "Maya".into(),
+            ..Settings::default()
+        };
+        let cluster = node.of_cluster(folder.path()).unwrap();
+        assert_eq!((cluster.beacon_nodes, cluster.nickname.as_str()), (node.beacon_nodes, "Maya"));
+        assert_eq!(cluster.listen, ["0.0.0.0:3620"]);
+        assert_eq!(cluster.peers, BTreeMap::from([(2, vec!["h:1".to_owned()])]));
     }
 
     #[test]

@@ -4,22 +4,23 @@
 //! the latest duties and the alerts; it publishes, and answers what is asked over the local socket.
 
 mod chronicle;
-mod cluster;
+mod clusters;
 mod desk;
+mod notice;
+mod room;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_api::{
-    AlertEngine, BeaconState, BeaconView, ClusterReply, ClusterStage, DutiesRequest, DutyRecord, Effectiveness,
-    Machine, NetworkView, NextDuty, NodeInfo, NodeState, NodeView, Publisher, Server,
+    AlertEngine, BeaconState, BeaconView, DutiesRequest, LeftOut, Machine, NetworkView, NodeInfo, NodeState,
+    NodeView, Publisher, Server,
 };
 use hearth_beacon::{NodeStatus, Progress};
-use hearth_duties::{Report, ValidatorRecord};
 use hearth_obol::cluster::Networks;
-use hearth_obol::wire::PeerInfo;
-use hearth_types::{ChainSpec, Duty, Epoch, OperatorIndex, UnixMillis};
+use hearth_types::{ChainSpec, LockHash, UnixMillis};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -32,75 +33,18 @@ use crate::history::History;
 use crate::keys::KeysDesk;
 use crate::record::RecordDesk;
 use crate::settings::SettingsDesk;
-use chronicle::{Chronicle, Told};
-pub(crate) use cluster::Seated;
+use chronicle::Told;
+use clusters::ClusterDesks;
 use desk::{Desk, Question};
+pub(crate) use notice::{ClusterTeller, News, Notice, Teller};
+use room::Room;
+pub(crate) use room::Seated;
 
-/// Notices that may wait for the task. It only writes to memory, so that more are never there unless the machine stands still.
-const NOTICES_WAITING: usize = 4_096;
 const QUESTIONS_WAITING: usize = 64;
 /// Between two looks at what changes by itself: the slot, an operator who fell silent, a trouble that has lasted.
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two questions to the history.
 const ADD_UP: Duration = Duration::from_secs(60);
-
-/// Something worth showing.
-pub(crate) enum Notice {
-    /// The node is starting; the text ends the sentence "Starting: …".
-    Starting(&'static str),
-    /// It is in a cluster.
-    Seated(Box<Seated>),
-    /// What became of duties before this start.
-    Past(Vec<DutyRecord>),
-    /// How many of the duties are done, from the history.
-    Effectiveness(Effectiveness),
-    /// What a beacon node answers before there is a chain to follow.
-    Beacon(Progress),
-    /// It follows a chain.
-    Chain(Arc<ChainSpec>, watch::Receiver<Vec<NodeStatus>>),
-    /// It follows none; its beacon nodes are other ones from now on.
-    NoChain,
-    /// It performs duties, or has none because it is in no cluster.
-    Running,
-    /// It signs nothing until this epoch is over, because it was restored from a backup.
-    Waits(Epoch),
-    /// It finishes the duty under way.
-    Stopping,
-    /// A step on the road of a duty.
-    Duty(Report),
-    /// The duty that comes next, and when.
-    Next(Option<(Duty, UnixMillis)>),
-    /// What the chain knows of the cluster's validators.
-    Validators(Vec<ValidatorRecord>),
-    /// A peer can be talked to, at this multiaddr.
-    Connected(OperatorIndex, String),
-    /// A peer cannot be talked to.
-    Away(OperatorIndex),
-    /// A peer answered a ping, and whether over a connection that it had opened.
-    Ping(OperatorIndex, Duration, bool),
-    /// What was measured of the computer.
-    Machine(Machine),
-    /// What a peer says of itself, and how far its clock is ahead of ours.
-    Card(OperatorIndex, Box<PeerInfo>, i64),
-}
-
-/// Says what happens. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Teller(mpsc::Sender<Notice>);
-
-impl Teller {
-    /// Never waits. What finds no room is not shown; a look at the clock sets right what that leaves behind.
-    pub(crate) fn tell(&self, notice: Notice) {
-        let _not_shown = self.0.try_send(notice);
-    }
-
-    /// For a test that listens itself.
-    #[cfg(test)]
-    pub(crate) fn heard_here() -> (Self, mpsc::Receiver<Notice>) {
-        let (teller, notices) = mpsc::channel(NOTICES_WAITING);
-        (Self(teller), notices)
-    }
-}
 
 /// The show and the socket, while the node runs.
 pub(crate) struct Stage {
@@ -112,7 +56,7 @@ pub(crate) struct Stage {
     surveying: JoinHandle<()>,
     checks: CheckDesk,
     settings: SettingsDesk,
-    keys: KeysDesk,
+    clusters: ClusterDesks,
     channels: ChannelsDesk,
     /// Tells alerts to whoever is elsewhere.
     posting: JoinHandle<()>,
@@ -120,8 +64,6 @@ pub(crate) struct Stage {
     serving: Option<JoinHandle<()>>,
     /// `None` where it cannot be had.
     history: Option<(History, std::thread::JoinHandle<()>)>,
-    /// Empty until the record is open.
-    record: Arc<OnceLock<RecordDesk>>,
     close: CancellationToken,
     stop_node: CancellationToken,
 }
@@ -137,7 +79,7 @@ impl Stage {
         (postman, channels): (Postman, ChannelsDesk),
         stop_node: CancellationToken,
     ) -> Self {
-        let (teller, notices) = mpsc::channel(NOTICES_WAITING);
+        let (teller, notices) = Teller::new();
         let (ask, questions) = mpsc::channel(QUESTIONS_WAITING);
         let now = clock::now();
         let view = NodeView {
@@ -155,21 +97,18 @@ impl Stage {
             tracing::warn!(%error, "what becomes of duties is not kept; duties go on");
         });
         let history = history.ok();
-        let teller = Teller(teller);
         let show = Show {
             teller: teller.clone(),
             history: history.as_ref().map(|(history, _)| history.clone()),
             add_up_at: Instant::now(),
-            facts: None,
             view,
+            rooms: BTreeMap::new(),
             publisher: publisher.clone(),
             engine: AlertEngine::default(),
-            chronicle: None,
             beacons: None,
             spec: None,
             machine: Machine::default(),
             posted: postman.posted(),
-            waits_until: None,
         };
         let task = tokio::spawn(show.go_on(notices, questions));
         let (surveyor, checks) = Surveyor::new(folder.to_owned(), settings.time_servers());
@@ -183,12 +122,11 @@ impl Stage {
             surveying,
             checks,
             settings,
-            keys,
+            clusters: ClusterDesks::new(keys),
             channels,
             posting,
             serving: None,
             history,
-            record: Arc::default(),
             close: CancellationToken::new(),
             stop_node,
         };
@@ -210,18 +148,29 @@ impl Stage {
             publisher: self.publisher.clone(),
             questions: self.questions.clone(),
             history,
-            record: Arc::clone(&self.record),
+            clusters: self.clusters.clone(),
             checks: self.checks.clone(),
             settings: self.settings.clone(),
-            keys: self.keys.clone(),
             channels: self.channels.clone(),
             stop_node: self.stop_node.clone(),
         }
     }
 
+    /// The node has a seat in a cluster, and its key shares can be asked for.
+    pub(crate) fn seat(&self, seated: Seated, keys: KeysDesk) {
+        self.clusters.add(seated.facts.cluster, &seated.facts.name, keys);
+        self.teller.tell(Notice::Seated(Box::new(seated)));
+    }
+
+    /// A cluster does not run, though it was thought so.
+    pub(crate) fn unseat(&self, cluster: LockHash) {
+        self.clusters.remove(cluster);
+        self.teller.tell(Notice::Unseated(cluster));
+    }
+
     /// From now on the record of signed messages can be asked for.
-    pub(crate) fn show_record(&self, record: RecordDesk) {
-        let _only_once = self.record.set(record);
+    pub(crate) fn show_record(&self, cluster: LockHash, record: RecordDesk) {
+        self.clusters.show_record(cluster, record);
     }
 
     /// The last act: whoever still watches learns that there is no more to see.
@@ -247,17 +196,15 @@ struct Show {
     teller: Teller,
     history: Option<History>,
     add_up_at: Instant,
-    facts: Option<ClusterReply>,
     view: NodeView,
+    /// One for each of the view's clusters.
+    rooms: BTreeMap<LockHash, Room>,
     publisher: Publisher,
     engine: AlertEngine,
-    chronicle: Option<Chronicle>,
     beacons: Option<watch::Receiver<Vec<NodeStatus>>>,
     spec: Option<Arc<ChainSpec>>,
     machine: Machine,
     posted: watch::Receiver<Posted>,
-    /// The last epoch in which nothing is signed.
-    waits_until: Option<Epoch>,
 }
 
 impl Show {
@@ -270,7 +217,7 @@ impl Show {
                     None => return,
                 },
                 Some(question) = questions.recv() => {
-                    question.answer(self.chronicle.as_ref(), self.facts.as_ref(), &self.engine);
+                    question.answer(&self.rooms, &self.engine);
                     continue;
                 }
                 _ = looks.tick() => {}
@@ -283,129 +230,83 @@ impl Show {
     }
 
     fn take(&mut self, notice: Notice) {
-        let cluster = self.view.clusters.first_mut();
-        match (notice, cluster) {
-            (Notice::Starting(waiting_for), _) => {
+        match notice {
+            Notice::Starting(waiting_for) => {
                 self.view.node.state = NodeState::Starting { waiting_for: waiting_for.into() };
             }
-            (Notice::Running, _) => self.view.node.state = NodeState::Running,
-            (Notice::Waits(epoch), _) => self.waits_until = Some(epoch),
-            (Notice::Stopping, _) => self.view.node.state = NodeState::Stopping,
-            (Notice::Seated(seated), _) => {
-                self.chronicle = Some(Chronicle::new(&seated));
-                self.view.clusters = vec![seated.view()];
-                self.facts = Some(seated.facts);
-                self.recall();
+            Notice::Running => self.view.node.state = NodeState::Running,
+            Notice::Stopping => self.view.node.state = NodeState::Stopping,
+            Notice::Seated(seated) => {
+                let cluster = seated.view();
+                self.recall(cluster.id);
+                self.rooms.insert(cluster.id, Room::new(*seated));
+                self.view.clusters.push(cluster);
             }
-            (Notice::Past(past), Some(cluster)) => {
-                let Some(chronicle) = &mut self.chronicle else { return };
-                chronicle.remember(past);
-                cluster.strip = chronicle.strip();
+            Notice::Unseated(id) => {
+                self.rooms.remove(&id);
+                self.view.clusters.retain(|cluster| cluster.id != id);
             }
-            (Notice::Effectiveness(effectiveness), Some(cluster)) => cluster.effectiveness = effectiveness,
-            (Notice::Beacon(progress), _) => {
+            Notice::LeftOut { folder, reason } => self.view.left_out.push(LeftOut { folder, reason }),
+            Notice::Beacon(progress) => {
                 let heard = waited_for(progress);
                 match self.view.beacons.iter_mut().find(|beacon| beacon.url == heard.url) {
                     Some(beacon) => *beacon = heard,
                     None => self.view.beacons.push(heard),
                 }
             }
-            (Notice::NoChain, _) => {
+            Notice::NoChain => {
                 (self.view.network, self.beacons, self.spec) = (None, None, None);
                 self.view.beacons.clear();
             }
-            (Notice::Chain(spec, statuses), _) => {
+            Notice::Chain(spec, statuses) => {
                 self.view.network = Some(network_view(&spec));
                 self.beacons = Some(statuses);
                 self.spec = Some(spec);
             }
-            (Notice::Duty(report), Some(cluster)) => {
-                let (Some(chronicle), Some(spec)) = (&mut self.chronicle, &self.spec) else { return };
-                let told = chronicle.take(spec, &report, &cluster.seats);
-                if let Some(Told::Finished(record)) = &told {
-                    self.engine.duty(record);
-                }
-                if let (Some(Told::Finished(record) | Told::Corrected(record)), Some(history)) =
-                    (told, &self.history)
-                {
-                    history.keep(record);
-                }
-                cluster.strip = chronicle.strip();
-            }
-            (Notice::Next(next), Some(cluster)) => {
-                let view = |(duty, due): (Duty, UnixMillis)| NextDuty {
-                    slot: duty.slot,
-                    kind: duty.kind,
-                    due_ms: due.get(),
-                };
-                cluster.next_duty = next.map(view);
-            }
-            (Notice::Validators(records), Some(cluster)) => {
-                let active = records.iter().any(|record| record.active && !record.slashed);
-                cluster.stage = if active { ClusterStage::Active } else { ClusterStage::Queued };
-                if let Some(facts) = &mut self.facts {
-                    cluster::know_validators(facts, &records);
-                }
-            }
-            (Notice::Connected(operator, address), Some(cluster)) => {
-                cluster::connected(cluster, operator, &address, clock::now());
-            }
-            (Notice::Away(operator), Some(cluster)) => cluster::away(cluster, operator),
-            (Notice::Ping(operator, rtt, dialled_in), Some(cluster)) => {
-                cluster::ping(cluster, operator, (rtt, dialled_in), clock::now());
-            }
-            (Notice::Machine(machine), _) => self.machine = machine,
-            (Notice::Card(operator, card, offset_ms), Some(cluster)) => {
-                cluster::card(cluster, operator, *card, offset_ms);
-            }
-            // About a cluster that nobody has heard of yet.
-            (_, None) => {}
+            Notice::Machine(machine) => self.machine = machine,
+            Notice::Cluster(id, news) => self.hear(id, news),
+        }
+    }
+
+    /// Something happened in a cluster, unless that is one that nobody has heard of yet.
+    fn hear(&mut self, id: LockHash, news: News) {
+        let cluster = self.view.clusters.iter_mut().find(|cluster| cluster.id == id);
+        let (Some(room), Some(cluster)) = (self.rooms.get_mut(&id), cluster) else { return };
+        let told = room.take(cluster, news, self.spec.as_deref(), clock::now());
+        if let Some(Told::Finished(record)) = &told {
+            self.engine.duty(record);
+        }
+        if let (Some(Told::Finished(record) | Told::Corrected(record)), Some(history)) = (told, &self.history) {
+            history.keep(record);
         }
     }
 
     /// Asks the history for what was before this start.
-    fn recall(&self) {
-        let (Some(history), Some(cluster)) = (self.history.clone(), self.view.clusters.first()) else { return };
-        let (teller, cluster) = (self.teller.clone(), Some(cluster.id));
+    fn recall(&self, cluster: LockHash) {
+        let Some(history) = self.history.clone() else { return };
+        let teller = self.teller.of(cluster);
         tokio::spawn(async move {
-            if let Ok(reply) = history.duties(DutiesRequest { cluster, ..DutiesRequest::default() }).await {
-                teller.tell(Notice::Past(reply.duties));
+            let request = DutiesRequest { cluster: Some(cluster), ..DutiesRequest::default() };
+            if let Ok(reply) = history.duties(request).await {
+                teller.tell(News::Past(reply.duties));
             }
         });
     }
 
     /// Asks the history from time to time how many duties were done.
     fn add_up(&mut self, now: UnixMillis) {
-        if Instant::now() < self.add_up_at {
+        if Instant::now() < self.add_up_at || self.view.clusters.is_empty() {
             return;
         }
-        let (Some(history), Some(cluster)) = (self.history.clone(), self.view.clusters.first()) else { return };
+        let Some(history) = self.history.clone() else { return };
         self.add_up_at = Instant::now() + ADD_UP;
-        let (teller, cluster) = (self.teller.clone(), cluster.id);
-        tokio::spawn(async move {
-            if let Ok(effectiveness) = history.effectiveness(cluster, now.get()).await {
-                teller.tell(Notice::Effectiveness(effectiveness));
-            }
-        });
-    }
-
-    /// A restored node says why it does not sign yet, and when it will.
-    fn wait(&mut self) {
-        let (Some(last), Some(spec), Some(slot)) = (self.waits_until, &self.spec, self.view.slot) else {
-            return;
-        };
-        let waits = spec.epoch_of(slot) <= last;
-        let next = last.get().saturating_add(1);
-        match &self.view.node.state {
-            NodeState::Running | NodeState::Refusing { .. } if waits => {
-                let reason = format!("restored from a backup, it waits for epoch {next} before it signs");
-                self.view.node.state = NodeState::Refusing { reason };
-            }
-            NodeState::Refusing { .. } => {
-                self.view.node.state = NodeState::Running;
-                self.waits_until = None;
-            }
-            _ => {}
+        for cluster in &self.view.clusters {
+            let (history, cluster, teller) = (history.clone(), cluster.id, self.teller.of(cluster.id));
+            tokio::spawn(async move {
+                if let Ok(effectiveness) = history.effectiveness(cluster, now.get()).await {
+                    teller.tell(News::Effectiveness(effectiveness));
+                }
+            });
         }
     }
 
@@ -413,12 +314,13 @@ impl Show {
     fn show(&mut self, now: UnixMillis) {
         self.add_up(now);
         self.view.slot = self.spec.as_ref().and_then(|spec| spec.slot_at(now));
-        self.wait();
         if let Some(statuses) = &self.beacons {
             self.view.beacons = statuses.borrow().iter().map(beacon_view).collect();
         }
+        let epoch = self.spec.as_ref().zip(self.view.slot).map(|(spec, slot)| spec.epoch_of(slot));
         for cluster in &mut self.view.clusters {
-            cluster::look_for_the_silent(cluster, self.view.node.started_ms, now);
+            room::look_for_the_silent(cluster, self.view.node.started_ms, now);
+            cluster.refuses = self.rooms.get(&cluster.id).and_then(|room| room.refuses(epoch));
         }
         self.view.checks = hearth_api::checks(&self.view, &self.machine);
         let Posted { channels, quiet } = self.posted.borrow().clone();

@@ -148,6 +148,15 @@ byte_string! {
     LockHash, 32
 }
 
+impl LockHash {
+    /// `0x8d30…9a87`: enough to tell one cluster of an operator from another.
+    pub fn abbreviated(&self) -> String {
+        let text = self.to_string();
+        let (head, tail) = (text.get(..6).unwrap_or(&text), text.get(62..).unwrap_or(""));
+        format!("{head}…{tail}")
+    }
+}
+
 impl ValidatorPubkey {
     /// `0x8d30…9a87`: enough to recognise a validator in a sentence.
     pub fn abbreviated(&self) -> String {

@@ -8,8 +8,8 @@ export type Route =
   | { name: "duties"; cluster: string | null; duty: DutyPlace | null; misses: boolean }
   | { name: "health"; cluster: string | null }
   | { name: "setup"; step: string }
-  | { name: "keys" }
-  | { name: "slashing" }
+  | { name: "keys"; cluster: string | null }
+  | { name: "slashing"; cluster: string | null }
   | { name: "diversity" }
   | { name: "drills" }
   | { name: "settings"; tab: SettingsTab }
@@ -53,7 +53,7 @@ export function parseRoute(hash: string): Route {
       if (second === undefined) return { name: "clusters" };
       if (third === undefined) return { name: "cluster", cluster: second };
       if (third === "duties") return duties(second, asked);
-      if (third === "health") return { name: "health", cluster: second };
+      if (third === "health" || third === "keys" || third === "slashing") return { name: third, cluster: second };
       break;
     case "duties":
       return duties(null, asked);
@@ -63,6 +63,8 @@ export function parseRoute(hash: string): Route {
       return { name: "setup", step: second ?? "welcome" };
     case "keys":
     case "slashing":
+      if (second === undefined) return { name: first, cluster: null };
+      break;
     case "diversity":
     case "drills":
     case "about":
@@ -124,6 +126,9 @@ export function href(route: Route): string {
     }
     case "health":
       return route.cluster === null ? "#/alerts" : `#/clusters/${at(route.cluster)}/health`;
+    case "keys":
+    case "slashing":
+      return route.cluster === null ? `#/${route.name}` : `#/clusters/${at(route.cluster)}/${route.name}`;
     case "setup":
       return `#/setup/${at(route.step)}`;
     case "settings":

@@ -23,6 +23,8 @@ function change(view: NodeView, change: Change): NodeView {
     }
     case "clusters":
       return { ...view, clusters: change.now };
+    case "left_out":
+      return { ...view, left_out: change.now };
     case "channels":
       return { ...view, channels: change.now };
     case "checks":

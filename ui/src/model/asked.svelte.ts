@@ -16,6 +16,7 @@ export type Answer<T> =
 export class Asked<C extends CommandName> {
   #answer = $state.raw<Answer<ReplyTo<C>>>({ kind: "nothing" });
   #asks = 0;
+  #about: unknown = undefined;
 
   readonly answer = $derived(this.#answer);
   /** The latest answer, even while a newer one is on its way. */
@@ -32,7 +33,10 @@ export class Asked<C extends CommandName> {
   async ask(request: RequestOf<C>): Promise<void> {
     const ask = ++this.#asks;
     // An effect that asks shall not be one that follows the answer.
-    const before = untrack(() => this.latest);
+    const about = "cluster" in request ? request.cluster : undefined;
+    // What is known of one cluster is not shown for another.
+    const before = about === this.#about ? untrack(() => this.latest) : null;
+    this.#about = about;
     this.#answer = { kind: "asking", before };
     try {
       const reply = await this.backend.call(this.command, request);

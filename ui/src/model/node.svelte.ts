@@ -75,6 +75,11 @@ export class NodeModel {
     };
   }
 
+  /** The cluster that an address names; the first where it names none. */
+  chosen(id: string | null): ClusterView | null {
+    return id === null ? (this.view?.clusters[0] ?? null) : this.cluster(id);
+  }
+
   cluster(id: string): ClusterView | null {
     return this.view?.clusters.find((cluster) => cluster.id === id) ?? null;
   }

@@ -209,7 +209,7 @@ export function modeWord(mode: Mode): string {
 }
 
 /** Where the alert's trouble can be looked at. */
-export type Fix = "misses" | "cluster" | "channels" | "here";
+export type Fix = "misses" | "cluster" | "beacons" | "channels" | "here";
 
 export function fixOf(kind: AlertKind): Fix {
   switch (kind.code) {
@@ -223,11 +223,13 @@ export function fixOf(kind: AlertKind): Fix {
     case "no_beacon_node":
     case "beacon_node_down":
     case "beacon_node_slow":
+      return "beacons";
     case "channel_fails":
       return "channels";
     case "clock_off":
     case "disk_low":
     case "on_battery":
+    case "left_out":
       return "here";
     default:
       return unreachable(kind);

@@ -26,8 +26,8 @@ export function places(cluster: string | null): { main: Entry[]; foot: Entry[] }
         also: [],
       },
       { label: t("nav.health"), route: { name: "health", cluster }, icon: Activity, also: [] },
-      { label: t("nav.keys"), route: { name: "keys" }, icon: KeyRound, also: [] },
-      { label: t("nav.slashing"), route: { name: "slashing" }, icon: ShieldCheck, also: [] },
+      { label: t("nav.keys"), route: { name: "keys", cluster }, icon: KeyRound, also: [] },
+      { label: t("nav.slashing"), route: { name: "slashing", cluster }, icon: ShieldCheck, also: [] },
       { label: t("nav.diversity"), route: { name: "diversity" }, icon: Shapes, also: [] },
       { label: t("nav.drills"), route: { name: "drills" }, icon: FlameKindling, also: [] },
     ],
@@ -38,13 +38,31 @@ export function places(cluster: string | null): { main: Entry[]; foot: Entry[] }
   };
 }
 
-/** The cluster that a route is about; `null` if it is about none in particular. */
-export function clusterOf(route: Route): string | null {
+/** The same place for another cluster; `null` for all of them. */
+export function elsewhere(route: Route, cluster: string | null): Route {
+  if (route.name === "health") return { ...route, cluster };
+  if (cluster === null) return { name: "clusters" };
+  switch (route.name) {
+    case "duties":
+      return { ...route, cluster, duty: null };
+    case "keys":
+    case "slashing":
+      return { ...route, cluster };
+    default:
+      return { name: "cluster", cluster };
+  }
+}
+
+/** The cluster that a route is about; `null` if it is about none in particular. What can show only one shows `first`. */
+export function clusterOf(route: Route, first: string | null = null): string | null {
   switch (route.name) {
     case "cluster":
-    case "duties":
     case "health":
       return route.cluster;
+    case "duties":
+    case "keys":
+    case "slashing":
+      return route.cluster ?? first;
     default:
       return null;
   }

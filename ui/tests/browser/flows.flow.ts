@@ -217,6 +217,24 @@ describe("whoever sits before the window", () => {
       await page.waitForSelector("text=Backed up, and the restore was practised.");
     }));
 
+  test("with a seat in several clusters sees the keys, the record and the duties of each by itself", () =>
+    within({ at: "/keys", scenario: "several" }, async (window) => {
+      const first = window.page.locator("tbody th").first();
+      const switcher = window.page.locator("header select");
+      const ofOne = await first.innerText();
+      await switcher.selectOption({ label: "Lighthouse Guild" });
+      await window.page.waitForSelector(`tbody tr:not(:has-text("${ofOne.trim()}"))`);
+      const ofGuild = await first.innerText();
+      expect(ofGuild).not.toBe(ofOne);
+      await window.page.click("nav >> text=Slashing protection");
+      await expect.poll(() => first.innerText()).toBe(ofGuild);
+      await window.page.click("nav >> text=Duties");
+      expect(await switcher.locator("option:checked").innerText()).toBe("Lighthouse Guild");
+      await window.page.click("nav >> text=Health & alerts");
+      await switcher.selectOption({ label: "All clusters" });
+      await window.page.waitForSelector("text=The cluster in office-old does not run");
+    }));
+
   test("gives the node a name, and is told when it is too long", () =>
     within({ at: "/settings/node" }, async (window) => {
       const { page } = window;

@@ -55,7 +55,8 @@ describe("an address", () => {
     [{ name: "duties", cluster: null, duty: null, misses: false }],
     [{ name: "health", cluster }],
     [{ name: "settings", tab: "privacy" }],
-    [{ name: "slashing" }],
+    [{ name: "slashing", cluster: null }],
+    [{ name: "keys", cluster }],
     [{ name: "setup", step: "beacon" }],
     [{ name: "exit", validator: "7" }],
   ] as const)("of %o leads there again", (route) => {

@@ -14,7 +14,7 @@ use super::{Alert, AlertKind, Severity};
 use crate::channels::ChannelView;
 use crate::checks::BEACON_SLOW_MS;
 use crate::duty::{DutyOutcome, DutyRecord};
-use crate::view::{BeaconView, ClusterView, NodeState, NodeView, Reach, SeatState, SeatView};
+use crate::view::{BeaconView, ClusterView, LeftOut, NodeState, NodeView, Reach, SeatState, SeatView};
 
 pub(super) const SECOND: u64 = 1_000;
 pub(super) const MINUTE: u64 = 60 * SECOND;
@@ -84,6 +84,7 @@ pub(super) enum Cause {
     BeaconNodeDown(String),
     BeaconNodeSlow(String),
     ChannelFails(u32),
+    LeftOut(String),
     ClockOff,
     DiskLow,
     OnBattery,
@@ -202,6 +203,7 @@ impl AlertEngine {
         let blind = self.beacons(&view.beacons, &mut findings);
         findings.extend(view.checks.iter().filter_map(computer::finding));
         findings.extend(view.channels.iter().map(channel_finding));
+        findings.extend(view.left_out.iter().map(left_out_finding));
         self.excused.clear();
         for cluster in &view.clusters {
             let stuck = self.not_signing(view, cluster, (slot_ms, epoch_ms), &mut findings);
@@ -281,12 +283,12 @@ impl AlertEngine {
         let here = count(|state| matches!(state, SeatState::Here | SeatState::Slow));
         let unknown = count(|state| state == SeatState::Unknown);
         let needed = usize::from(cluster.needed);
-        let (verdict, reason) = match &view.node.state {
-            NodeState::Refusing { reason } => (Verdict::Bad, Some(reason.clone())),
-            NodeState::Starting { .. } | NodeState::Stopping => (Verdict::Unknown, None),
-            NodeState::Running if here + unknown < needed => (Verdict::Bad, None),
-            NodeState::Running if here < needed => (Verdict::Unknown, None),
-            NodeState::Running => (Verdict::Good, None),
+        let reason = cluster.refuses.clone();
+        let verdict = match &view.node.state {
+            NodeState::Starting { .. } | NodeState::Stopping => Verdict::Unknown,
+            NodeState::Running if reason.is_some() || here + unknown < needed => Verdict::Bad,
+            NodeState::Running if here < needed => Verdict::Unknown,
+            NodeState::Running => Verdict::Good,
         };
         let watch = self.duties.entry(cluster.id).or_default();
         if verdict == Verdict::Bad {
@@ -339,6 +341,19 @@ impl AlertEngine {
             delays: AT_ONCE,
             held,
         });
+    }
+}
+
+/// A cluster that is there and does not run. It stays so until the next start.
+fn left_out_finding(LeftOut { folder, reason }: &LeftOut) -> Finding {
+    Finding {
+        cause: Cause::LeftOut(folder.clone()),
+        cluster: None,
+        kind: AlertKind::LeftOut { folder: folder.clone(), reason: reason.clone() },
+        severity: Severity::Critical,
+        verdict: Verdict::Bad,
+        delays: AT_ONCE,
+        held: false,
     }
 }
 

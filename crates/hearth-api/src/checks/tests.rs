@@ -109,6 +109,7 @@ fn seats(offsets: &[Option<i64>]) -> NodeView {
         id: hearth_types::LockHash::new([1; 32]),
         name: "four".into(),
         stage: crate::ClusterStage::Unknown,
+        refuses: None,
         needed: 3,
         seats: std::iter::once(me).chain(others).collect(),
         validators: 1,

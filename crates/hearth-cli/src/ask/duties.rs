@@ -1,11 +1,15 @@
 //! `hearth duties`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use clap::Args;
-use hearth_api::{DutiesReply, DutiesRequest, DutyOutcome, DutyRecord, DutyStage, Trace};
-use hearth_types::ValidatorIndex;
+use hearth_api::{
+    Client, DutiesReply, DutiesRequest, DutyOutcome, DutyRecord, DutyStage, StatusRequest, Trace, UiError,
+};
+use hearth_types::{LockHash, ValidatorIndex};
 
+use super::which::ClusterArguments;
 use super::words::{duty, moment, now_ms};
 use super::{NodeArguments, asking, print_json};
 use crate::say;
@@ -17,6 +21,8 @@ const FEW: u32 = 20;
 pub(crate) struct Arguments {
     #[command(flatten)]
     node: NodeArguments,
+    #[command(flatten)]
+    which: ClusterArguments,
     /// Only those that were missed.
     #[arg(long)]
     misses: bool,
@@ -30,39 +36,55 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     asking(async {
+        let mut node = arguments.node.connect().await?;
         let request = DutiesRequest {
-            cluster: None,
+            cluster: arguments.which.of(&mut node).await?,
             validator: arguments.validator.map(ValidatorIndex::new),
             only_misses: arguments.misses,
             before: None,
             limit: Some(arguments.limit),
         };
-        let reply = arguments.node.connect().await?.duties(request).await?;
+        let reply = node.duties(request).await?;
         if arguments.node.json {
             print_json(&reply);
         } else {
-            say::line(text(&reply, arguments.misses, now_ms()));
+            let names = names(&reply, &mut node).await?;
+            say::line(text(&reply, &names, arguments.misses, now_ms()));
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn text(reply: &DutiesReply, misses: bool, now_ms: u64) -> String {
+/// What to call the clusters, where the duties are of more than one.
+async fn names(reply: &DutiesReply, node: &mut Client) -> Result<BTreeMap<LockHash, String>, UiError> {
+    let clusters: BTreeSet<_> = reply.duties.iter().map(|duty| duty.cluster).collect();
+    if clusters.len() < 2 {
+        return Ok(BTreeMap::new());
+    }
+    let known = node.status(StatusRequest {}).await?.clusters;
+    Ok(known.into_iter().map(|cluster| (cluster.id, cluster.name)).collect())
+}
+
+fn text(reply: &DutiesReply, names: &BTreeMap<LockHash, String>, misses: bool, now_ms: u64) -> String {
     if reply.duties.is_empty() {
         let nothing = if misses { "No duty was missed" } else { "There was no duty yet" };
         return format!("{nothing}, as far as the node remembers: a month.");
     }
-    let mut lines: Vec<String> = reply.duties.iter().map(|record| record_lines(record, now_ms)).collect();
+    let named = |record: &DutyRecord| {
+        let name = names.get(&record.cluster).map(|name| format!("  {name}")).unwrap_or_default();
+        record_lines(record, &name, now_ms)
+    };
+    let mut lines: Vec<String> = reply.duties.iter().map(named).collect();
     if reply.more {
         lines.push("There are more: --limit shows them.".into());
     }
     lines.join("\n")
 }
 
-fn record_lines(record: &DutyRecord, now_ms: u64) -> String {
+fn record_lines(record: &DutyRecord, cluster: &str, now_ms: u64) -> String {
     let validators = say::counted(usize::try_from(record.validator_count).unwrap_or(usize::MAX), "validator");
     let head = format!(
-        "{}  slot {}  {} for {validators}",
+        "{}{cluster}  slot {}  {} for {validators}",
         moment(record.due_ms, now_ms),
         record.slot,
         duty(record.kind)

@@ -8,6 +8,7 @@ mod duties;
 mod slashing;
 mod status;
 mod stop;
+mod which;
 mod words;
 
 use std::io::{IsTerminal, Write};

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use hearth_api::{
     Client, ErrorCode, ImportedValidator, RecordKeys, RecordReach, SlashingExportReply, SlashingExportRequest,
     SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, UiError,
 };
 use hearth_node::offline::{StoppedNode, StoppedNodeError};
+use hearth_types::LockHash;
 
+use super::which::ClusterArguments;
 use super::{NodeArguments, agreed, asking, print_json};
 use crate::say;
 use crate::scrutiny::ScrutinyArguments;
@@ -33,6 +36,8 @@ pub(crate) enum Command {
 struct RecordArguments {
     #[command(flatten)]
     node: NodeArguments,
+    #[command(flatten)]
+    which: ClusterArguments,
     #[command(flatten)]
     scrutiny: ScrutinyArguments,
 }
@@ -82,7 +87,8 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
-    let reply = Source::reach(&arguments.record).await?.show().await?;
+    let (mut source, cluster) = Source::reach(&arguments.record).await?;
+    let reply = source.show(SlashingRequest { cluster }).await?;
     if arguments.record.node.json {
         print_json(&reply);
     } else {
@@ -94,8 +100,9 @@ async fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
 async fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let ExportArguments { file, share_keys, complete, record } = arguments;
     let keys = if *share_keys { RecordKeys::Shares } else { RecordKeys::Validators };
-    let request = SlashingExportRequest { path: absolute(file)?, keys, complete: *complete };
-    let reply = Source::reach(record).await?.export(request).await?;
+    let (mut source, cluster) = Source::reach(record).await?;
+    let request = SlashingExportRequest { cluster, path: absolute(file)?, keys, complete: *complete };
+    let reply = source.export(request).await?;
     if record.node.json {
         print_json(&reply);
     } else {
@@ -110,9 +117,9 @@ async fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
 
 async fn import(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let ImportArguments { file, yes, dry_run, record } = arguments;
+    let (mut source, cluster) = Source::reach(record).await?;
     let request =
-        |confirmed| Ok::<_, anyhow::Error>(SlashingImportRequest { path: absolute(file)?, confirmed });
-    let mut source = Source::reach(record).await?;
+        |confirmed| Ok::<_, anyhow::Error>(SlashingImportRequest { cluster, path: absolute(file)?, confirmed });
     let outlook = source.import(request(false)?).await?;
     let changes = outlook.raised() > 0;
     if !record.node.json {
@@ -140,21 +147,32 @@ enum Source {
 }
 
 impl Source {
-    async fn reach(arguments: &RecordArguments) -> anyhow::Result<Self> {
+    /// With the cluster that is meant, if it was named.
+    async fn reach(arguments: &RecordArguments) -> anyhow::Result<(Self, Option<LockHash>)> {
         match arguments.node.connect().await {
-            Ok(client) => Ok(Self::Running(client)),
+            Ok(mut client) => {
+                let cluster = arguments.which.of(&mut client).await?;
+                Ok((Self::Running(client), cluster))
+            }
             Err(UiError { code: ErrorCode::NotRunning, .. }) => {
                 let folder = &arguments.node.data_dir;
+                if arguments.which.cluster.is_some() {
+                    bail!(
+                        "no node runs on {}: give the folder of the cluster itself, --data-dir {}, instead of its name",
+                        folder.display(),
+                        folder.join("clusters").join("FOLDER").display()
+                    );
+                }
                 let scrutiny = arguments.scrutiny.for_own(folder)?;
-                Ok(Self::Stopped(StoppedNode::open(folder, &scrutiny)?))
+                Ok((Self::Stopped(StoppedNode::open(folder, &scrutiny)?), None))
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn show(&mut self) -> anyhow::Result<SlashingReply> {
+    async fn show(&mut self, request: SlashingRequest) -> anyhow::Result<SlashingReply> {
         Ok(match self {
-            Self::Running(node) => node.slashing(SlashingRequest {}).await?,
+            Self::Running(node) => node.slashing(request).await?,
             Self::Stopped(node) => node.slashing().map_err(told)?,
         })
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use hearth_api::{
-    Alert, BeaconState, BeaconView, ClusterView, ErrorCode, Flame, Mark, NodeView, Reach, SeatState, SeatView,
-    StatusRequest, UiError,
+    Alert, BeaconState, BeaconView, ClusterView, ErrorCode, Flame, LeftOut, Mark, NodeView, Reach, SeatState,
+    SeatView, StatusRequest, UiError,
 };
 
 use super::words::{duty, moment, now_ms, severity, span};
@@ -89,9 +89,13 @@ fn text(view: &NodeView, now_ms: u64) -> String {
         format!(" · {}{test} · {slot}", network.name)
     });
     lines.push(running + &chain.unwrap_or_default());
+    let several = view.clusters.len() > 1;
     for cluster in &view.clusters {
         lines.push(String::new());
-        lines.extend(cluster_lines(cluster, now_ms));
+        lines.extend(cluster_lines(cluster, several, now_ms));
+    }
+    for LeftOut { folder, reason } in &view.left_out {
+        lines.push(format!("\nThe cluster in {folder} does not run: {reason}."));
     }
     if !view.beacons.is_empty() {
         lines.push("\nBeacon nodes".into());
@@ -104,11 +108,14 @@ fn text(view: &NodeView, now_ms: u64) -> String {
     lines.join("\n")
 }
 
-fn cluster_lines(cluster: &ClusterView, now_ms: u64) -> Vec<String> {
+fn cluster_lines(cluster: &ClusterView, several: bool, now_ms: u64) -> Vec<String> {
     let validators = say::counted(usize::try_from(cluster.validators).unwrap_or(usize::MAX), "validator");
     let (operators, name) = (cluster.seats.len(), &cluster.name);
     let mut lines =
         vec![format!("Cluster {name:?}: {validators}, {} of {operators} operators sign", cluster.needed)];
+    if several {
+        lines.push(format!("  {}", hearth_api::headline(&cluster.health, false)));
+    }
     lines.extend(cluster.seats.iter().map(|seat| seat_line(seat, now_ms)));
     lines.push(match &cluster.next_duty {
         Some(next) => {
@@ -222,7 +229,7 @@ mod tests {
                 "strip": [{"slot": "64", "kind": "attester", "mark": "sent"}, {"slot": "65", "kind": "attester", "mark": "missed"}],
                 "effectiveness": {"day": 995, "week": null, "month": null},
                 "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}}],
-            "checks": [], "channels": [], "alerts": [], "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}
+            "left_out": [], "checks": [], "channels": [], "alerts": [], "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}
         }))
         .unwrap();
         // As a node publishes it.

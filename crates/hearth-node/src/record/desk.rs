@@ -36,14 +36,10 @@ impl RecordDesk {
     pub(crate) fn new(
         thread: mpsc::WeakSender<Work>,
         path: PathBuf,
-        keys: ClusterKeys,
+        keys: Arc<ClusterKeys>,
         spec: Arc<ChainSpec>,
     ) -> Self {
-        Self { thread, path, keys: Arc::new(keys), spec, turn: Mutex::const_new(()) }
-    }
-
-    pub(crate) fn keys(&self) -> Arc<ClusterKeys> {
-        Arc::clone(&self.keys)
+        Self { thread, path, keys, spec, turn: Mutex::const_new(()) }
     }
 
     pub(crate) async fn slashing(&self) -> Result<SlashingReply, UiError> {
@@ -52,14 +48,14 @@ impl RecordDesk {
     }
 
     pub(crate) async fn export(&self, request: SlashingExportRequest) -> Result<SlashingExportReply, UiError> {
-        let SlashingExportRequest { path, keys, complete } = request;
+        let SlashingExportRequest { cluster: _, path, keys, complete } = request;
         let (path, cluster) = (absolute(&path)?, Arc::clone(&self.keys));
         let interchange = self.ask(move |record| tell(record, &cluster, keys, complete)).await?;
         aside(move || write(&path, &interchange)).await
     }
 
     pub(crate) async fn import(&self, request: SlashingImportRequest) -> Result<SlashingImportReply, UiError> {
-        let SlashingImportRequest { path, confirmed } = request;
+        let SlashingImportRequest { cluster: _, path, confirmed } = request;
         let (path, cluster) = (absolute(&path)?, Arc::clone(&self.keys));
         let foreign = aside(move || read(&path, &cluster)).await?;
         let now = self.spec.slot_at(clock::now()).unwrap_or_default();
@@ -132,7 +128,7 @@ mod tests {
         let signer = hearth_signer::Signer::new(hearth_signer::Keyring::new([]), record);
         let (answers, _none) = mpsc::channel(1);
         let thread = crate::signing::SigningThread::start(signer, Arc::clone(&spec), answers).unwrap();
-        let desk = RecordDesk::new(thread.others(), folder.path().join("none.sqlite"), keys(), spec);
+        let desk = RecordDesk::new(thread.others(), folder.path().join("none.sqlite"), Arc::new(keys()), spec);
 
         assert_eq!(desk.slashing().await.unwrap(), SlashingReply::default());
         let file = folder.path().join("in.json");
@@ -141,14 +137,20 @@ mod tests {
             vec![history(ValidatorPubkey::new([1; 48]), 5, 50)],
         );
         write(&file, &signed).unwrap();
-        let request = |confirmed| SlashingImportRequest { path: file.display().to_string(), confirmed };
+        let request =
+            |confirmed| SlashingImportRequest { cluster: None, path: file.display().to_string(), confirmed };
         assert!(!desk.import(request(false)).await.unwrap().imported);
         assert!(desk.import(request(true)).await.unwrap().imported);
-        let relative =
-            SlashingExportRequest { path: "out.json".into(), keys: RecordKeys::Validators, complete: false };
+        let relative = SlashingExportRequest {
+            cluster: None,
+            path: "out.json".into(),
+            keys: RecordKeys::Validators,
+            complete: false,
+        };
         assert_eq!(desk.export(relative).await.unwrap_err().code, ErrorCode::ValueRefused);
         let out = folder.path().join("out.json").display().to_string();
-        let export = SlashingExportRequest { path: out, keys: RecordKeys::Shares, complete: true };
+        let export =
+            SlashingExportRequest { cluster: None, path: out, keys: RecordKeys::Shares, complete: true };
         assert_eq!(desk.export(export).await.unwrap().validators, 1);
 
         thread.close().await;

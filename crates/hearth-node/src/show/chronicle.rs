@@ -6,7 +6,7 @@ use hearth_api::{DutyMark, DutyOutcome, DutyRecord, DutyStage, Miss, STRIP_DUTIE
 use hearth_duties::{Report, Stage};
 use hearth_types::{ChainSpec, Duty, LockHash};
 
-use super::cluster::Seated;
+use super::room::Seated;
 
 /// Duties that are remembered: an attestation in every slot for half a day.
 const KEPT: usize = 4_096;

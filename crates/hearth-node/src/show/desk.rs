@@ -1,6 +1,6 @@
 //! Answers what is asked over the local socket.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
 
 use hearth_api::{
     AlertEngine, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChannelsReply,
@@ -11,17 +11,18 @@ use hearth_api::{
     SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
     SlashingRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError, without_this_node,
 };
+use hearth_types::LockHash;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::chronicle::Chronicle;
+use super::clusters::ClusterDesks;
+use super::room::Room;
 use crate::channels::ChannelsDesk;
 use crate::checks::{CheckDesk, find_beacons};
 use crate::clock;
 use crate::driver::LAST_DUTY;
 use crate::history::History;
-use crate::keys::KeysDesk;
-use crate::record::RecordDesk;
 use crate::settings::SettingsDesk;
 
 /// What only the task that holds the view can answer.
@@ -34,25 +35,24 @@ pub(super) enum Question {
 
 impl Question {
     /// Whoever asked may have left; then nobody hears the answer.
-    pub(super) fn answer(
-        self,
-        chronicle: Option<&Chronicle>,
-        facts: Option<&ClusterReply>,
-        engine: &AlertEngine,
-    ) {
+    pub(super) fn answer(self, rooms: &BTreeMap<LockHash, Room>, engine: &AlertEngine) {
+        let chronicles = || rooms.values().map(Room::chronicle);
         match self {
             Self::Duties(request, reply) => {
-                let newest_first = chronicle.into_iter().flat_map(Chronicle::newest_first).cloned();
-                let _unheard = reply.send(request.answer(newest_first));
+                let all = newest_first(chronicles().flat_map(Chronicle::newest_first));
+                let _unheard = reply.send(request.answer(all.into_iter().cloned()));
             }
             Self::UnderWay(request, reply) => {
-                let under_way = chronicle.into_iter().flat_map(Chronicle::under_way);
-                let _unheard = reply.send(under_way.filter(|duty| request.wants(duty)).cloned().collect());
+                let under_way = newest_first(chronicles().flat_map(Chronicle::under_way));
+                let wanted = under_way.into_iter().filter(|duty| request.wants(duty));
+                let _unheard = reply.send(wanted.cloned().collect());
             }
             Self::Cluster(request, reply) => {
-                let wanted =
-                    |facts: &&ClusterReply| request.cluster.is_none_or(|cluster| cluster == facts.cluster);
-                let _unheard = reply.send(facts.filter(wanted).cloned());
+                let mut all = rooms.values().map(Room::facts);
+                let _unheard = reply.send(match request.cluster {
+                    Some(wanted) => all.find(|facts| facts.cluster == wanted).cloned(),
+                    None => all.next().filter(|_| rooms.len() == 1).cloned(),
+                });
             }
             Self::Alerts(request, reply) => {
                 let most = usize::try_from(request.past).unwrap_or(usize::MAX);
@@ -63,25 +63,26 @@ impl Question {
     }
 }
 
+/// Those of several clusters in one row.
+fn newest_first<'a>(duties: impl Iterator<Item = &'a DutyRecord>) -> Vec<&'a DutyRecord> {
+    let mut duties: Vec<_> = duties.collect();
+    duties.sort_by_key(|duty| std::cmp::Reverse((duty.slot, duty.kind)));
+    duties
+}
+
 /// The node's answers.
 pub(super) struct Desk {
     pub(super) publisher: Publisher,
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) history: Option<History>,
-    pub(super) record: Arc<OnceLock<RecordDesk>>,
+    pub(super) clusters: ClusterDesks,
     pub(super) checks: CheckDesk,
     pub(super) settings: SettingsDesk,
-    pub(super) keys: KeysDesk,
     pub(super) channels: ChannelsDesk,
     pub(super) stop_node: CancellationToken,
 }
 
 impl Desk {
-    fn record(&self) -> Result<&RecordDesk, UiError> {
-        let closed = || UiError::because(ErrorCode::NotReady, "the record of signed messages is not open yet");
-        self.record.get().ok_or_else(closed)
-    }
-
     async fn ask<A>(&self, question: impl FnOnce(oneshot::Sender<A>) -> Question) -> Result<A, UiError> {
         let (reply, answer) = oneshot::channel();
         let stopping = || UiError::because(ErrorCode::NotReady, "the node is stopping");
@@ -162,28 +163,28 @@ impl Handler for Desk {
         self.channels.set_quiet_hours(request).await
     }
 
-    async fn keys(&self, _: KeysRequest) -> Result<KeysReply, UiError> {
-        self.keys.show(self.record.get().map(RecordDesk::keys)).await
+    async fn keys(&self, request: KeysRequest) -> Result<KeysReply, UiError> {
+        self.clusters.keys(request.cluster)?.show().await
     }
 
     async fn back_up(&self, request: BackUpRequest) -> Result<BackupReply, UiError> {
-        self.keys.back_up(request).await
+        self.clusters.keys(request.cluster)?.back_up(request).await
     }
 
     async fn practise_restore(&self, request: PractiseRestoreRequest) -> Result<BackupReply, UiError> {
-        self.keys.practise(request).await
+        self.clusters.keys(request.cluster)?.practise(request).await
     }
 
-    async fn slashing(&self, _: SlashingRequest) -> Result<SlashingReply, UiError> {
-        self.record()?.slashing().await
+    async fn slashing(&self, request: SlashingRequest) -> Result<SlashingReply, UiError> {
+        self.clusters.record(request.cluster)?.slashing().await
     }
 
     async fn slashing_export(&self, request: SlashingExportRequest) -> Result<SlashingExportReply, UiError> {
-        self.record()?.export(request).await
+        self.clusters.record(request.cluster)?.export(request).await
     }
 
     async fn slashing_import(&self, request: SlashingImportRequest) -> Result<SlashingImportReply, UiError> {
-        self.record()?.import(request).await
+        self.clusters.record(request.cluster)?.import(request).await
     }
 
     async fn stop(&self, request: StopRequest) -> Result<StopReply, UiError> {

@@ -38,6 +38,12 @@ function words(kind: AlertKind): [string, string, string | null] {
         `${kind.url} does not answer, or does not follow the chain. Another one does its work; duties go on.`,
         "Start or repair it.",
       ];
+    case "left_out":
+      return [
+        `The cluster in ${kind.folder} does not run`,
+        `${kind.reason}. This node takes no part in its duties; its other operators go on if enough of them are here. The other clusters of this node are not concerned.`,
+        "Put that right, then stop the node and start it again.",
+      ];
     case "relay_only":
       return [
         `${kind.name} is reached through a relay only`,

@@ -35,11 +35,8 @@ export class FakeBackend implements Backend {
   readonly app: AppShell;
   #hear: ((news: News) => void) | null = null;
   #sent: NodeView | null = null;
-  #kept: FakeRecord | null = null;
-  readonly #keys = new FakeKeys(
-    () => this.world.clusters[0],
-    () => this.clock.now(),
-  );
+  readonly #records = new Map<string, FakeRecord>();
+  readonly #keys = new Map<string, FakeKeys>();
   readonly #channels = new FakeChannels(() => this.clock.now());
   readonly #asked = new Map<CommandName, number>();
   #atLogin = false;
@@ -103,12 +100,12 @@ export class FakeBackend implements Backend {
     set_quiet_hours: ({ hours }) => this.#channels.setQuiet(hours),
     remove_channel: ({ id }) => this.#channels.remove(id),
     test_channel: ({ id }) => this.#channels.test(id),
-    keys: () => this.#keys.show(),
-    back_up: (request) => this.#keys.backUp(request),
-    practise_restore: (request) => this.#keys.practise(request),
-    slashing: () => this.#record().show(),
-    slashing_export: (request) => this.#record().write(request),
-    slashing_import: (request) => this.#record().add(request),
+    keys: (request) => this.#keysOf(request.cluster).show(),
+    back_up: (request) => this.#keysOf(request.cluster).backUp(request),
+    practise_restore: (request) => this.#keysOf(request.cluster).practise(request),
+    slashing: (request) => this.#record(request.cluster).show(),
+    slashing_export: (request) => this.#record(request.cluster).write(request),
+    slashing_import: (request) => this.#record(request.cluster).add(request),
     stop: (request) => this.#stop(request),
   };
 
@@ -209,12 +206,13 @@ export class FakeBackend implements Backend {
     return this.#settings();
   }
 
-  #record(): FakeRecord {
-    this.#kept ??= new FakeRecord(
-      this.world.clusters.flatMap(({ validators }) => validators),
-      Math.floor(Number(this.world.view(this.clock.now()).slot ?? 0) / 32),
-    );
-    return this.#kept;
+  #record(id: string | null): FakeRecord {
+    const epoch = Math.floor(Number(this.world.view(this.clock.now()).slot ?? 0) / 32);
+    return kept(this.#records, id, () => new FakeRecord(this.#find(id)?.validators ?? [], epoch));
+  }
+
+  #keysOf(id: string | null): FakeKeys {
+    return kept(this.#keys, id, () => new FakeKeys(() => this.#find(id), () => this.clock.now()));
   }
 
   #history({ cluster, period }: HistoryRequest): HistoryReply {
@@ -268,6 +266,13 @@ export class FakeBackend implements Backend {
       consequence: `${name} ${goesOn}: ${others} other operators are here, ${needed} are needed.`,
     };
   }
+}
+
+/** What is kept under a name; made when it is asked for first. */
+function kept<T>(all: Map<string, T>, id: string | null, make: () => T): T {
+  const found = all.get(id ?? "") ?? make();
+  all.set(id ?? "", found);
+  return found;
 }
 
 const refused = {

@@ -14,6 +14,7 @@ export function difference(old: NodeView, now: NodeView): Update {
       if (differs(old.clusters[index], cluster)) changes.push({ part: "cluster", now: cluster });
     });
   }
+  if (differs(old.left_out, now.left_out)) changes.push({ part: "left_out", now: now.left_out });
   if (differs(old.channels, now.channels)) changes.push({ part: "channels", now: now.channels });
   if (differs(old.checks, now.checks)) changes.push({ part: "checks", now: now.checks });
   if (differs(old.alerts, now.alerts)) changes.push({ part: "alerts", now: now.alerts });

@@ -14,9 +14,9 @@ export function judge(state: NodeState, cluster: ClusterView, alerts: readonly A
     here,
     spare: Math.max(0, here - needed),
   });
-  if (state.kind === "refusing") return verdict("dark", `Not signing: ${state.reason}.`);
   if (state.kind === "starting") return verdict("working", `Starting: ${state.waiting_for}.`);
   if (state.kind === "stopping") return verdict("working", "Stopping: the duty under way is finished first.");
+  if (cluster.refuses !== null) return verdict("dark", `Not signing: ${cluster.refuses}.`);
   if (here + unknown < needed) return verdict("dark", `Not signing: ${present}, ${needed} needed.`);
   if (here < needed) {
     return verdict("ash", `Looking for the other operators: ${present} so far, ${needed} needed.`);

@@ -43,6 +43,9 @@ export const SCENARIOS = {
   },
   several: (world: World) => {
     world.clusters.push(guild());
+    const [folder, reason] = ["office-old", "it holds key shares of validators that clusters/office holds as well"];
+    world.leftOut.push({ folder, reason });
+    world.alerts.push(alert({ code: "left_out", folder, reason }, "critical", null, START_MS - MINUTE));
   },
   starting: (world: World) => {
     world.node = { kind: "starting", waiting_for: "waiting for the beacon node" };
@@ -56,7 +59,7 @@ export const SCENARIOS = {
     }
   },
   refusing: (world: World) => {
-    world.node = { kind: "refusing", reason: "the slashing record is damaged" };
+    for (const cluster of world.clusters) cluster.refuses = "the slashing record is damaged";
   },
   empty: (world: World) => {
     world.clusters = [];

@@ -6,6 +6,7 @@ import type {
   ClusterView,
   DutyMark,
   DutyRecord,
+  LeftOut,
   NetworkView,
   NodeSettings,
   NodeState,
@@ -40,6 +41,8 @@ export type FakeCluster = {
   stage: ClusterView["stage"];
   awaySinceMs: Map<number, number>;
   oneMissIn: number;
+  /** Why the node must not sign for it. */
+  refuses?: string;
 };
 
 /** Everything that the fake node knows. A scenario changes it; the view is made from it. */
@@ -50,6 +53,7 @@ export class World {
   clusters: FakeCluster[] = [friends()];
   /** Whether a beacon node runs on this computer. */
   beaconHere = true;
+  leftOut: LeftOut[] = [];
   channels: ChannelView[] = [];
   computer = FINE;
   settings: NodeSettings = {
@@ -84,6 +88,7 @@ export class World {
         head_slot: one.state === "ready" && this.network !== null ? slotAt(this.network, nowMs) : one.head_slot,
       })),
       clusters,
+      left_out: this.leftOut,
       channels: this.channels,
       checks: checks(this.beacons, this.computer, this.clusters.length === 0 ? [] : ["Maya", "Tomás"]),
       alerts: this.alerts,
@@ -109,6 +114,7 @@ export class World {
       id: cluster.id,
       name: cluster.name,
       stage: cluster.stage,
+      refuses: cluster.refuses ?? null,
       needed: cluster.needed,
       seats: cluster.seats.map((seat) => this.#seat(cluster, seat, nowMs)),
       validators: cluster.validators.length,

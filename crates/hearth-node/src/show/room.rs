@@ -2,16 +2,93 @@
 
 use std::time::Duration;
 
-use hearth_api::{ClusterReply, ClusterView, Effectiveness, Reach, SeatState, SeatView, ValidatorStage};
+use hearth_api::{
+    ClusterReply, ClusterStage, ClusterView, Effectiveness, NextDuty, Reach, SeatState, SeatView,
+    ValidatorStage,
+};
 use hearth_duties::ValidatorRecord;
 use hearth_obol::wire::PeerInfo;
-use hearth_types::{OperatorIndex, UnixMillis};
+use hearth_types::{ChainSpec, Duty, Epoch, OperatorIndex, UnixMillis};
+
+use super::chronicle::{Chronicle, Told};
+use super::notice::News;
 
 /// An answer to a ping that takes longer is slow. Source: ux.md G-26.
 const SLOW: Duration = Duration::from_millis(235);
 /// Silence after which a peer counts as gone, whatever was said of its connection; and time that one gets to be found at first.
 const SILENCE_MS: u64 = 60_000;
 const FIRST_SEARCH_MS: u64 = 30_000;
+
+/// What is remembered of a cluster beside its view.
+pub(super) struct Room {
+    chronicle: Chronicle,
+    facts: ClusterReply,
+    /// The last epoch in which nothing is signed.
+    waits_until: Option<Epoch>,
+}
+
+impl Room {
+    pub(super) fn new(seated: Seated) -> Self {
+        Self { chronicle: Chronicle::new(&seated), facts: seated.facts, waits_until: None }
+    }
+
+    /// What the lock says of the cluster, and the chain of its validators.
+    pub(super) const fn facts(&self) -> &ClusterReply {
+        &self.facts
+    }
+
+    pub(super) const fn chronicle(&self) -> &Chronicle {
+        &self.chronicle
+    }
+
+    /// Why nothing is signed in `epoch`, if so: a restored node says that, and when it will sign.
+    pub(super) fn refuses(&self, epoch: Option<Epoch>) -> Option<String> {
+        let last = self.waits_until.filter(|last| epoch.is_none_or(|epoch| epoch <= *last))?;
+        let next = last.get().saturating_add(1);
+        Some(format!("restored from a backup, it waits for epoch {next} before it signs"))
+    }
+
+    /// Adds what is heard of the cluster to its view.
+    pub(super) fn take(
+        &mut self,
+        cluster: &mut ClusterView,
+        news: News,
+        spec: Option<&ChainSpec>,
+        now: UnixMillis,
+    ) -> Option<Told> {
+        match news {
+            News::Past(past) => {
+                self.chronicle.remember(past);
+                cluster.strip = self.chronicle.strip();
+            }
+            News::Effectiveness(effectiveness) => cluster.effectiveness = effectiveness,
+            News::Waits(epoch) => self.waits_until = Some(epoch),
+            News::Duty(report) => {
+                let told = self.chronicle.take(spec?, &report, &cluster.seats);
+                cluster.strip = self.chronicle.strip();
+                return told;
+            }
+            News::Next(next) => {
+                let view = |(duty, due): (Duty, UnixMillis)| NextDuty {
+                    slot: duty.slot,
+                    kind: duty.kind,
+                    due_ms: due.get(),
+                };
+                cluster.next_duty = next.map(view);
+            }
+            News::Validators(records) => {
+                let active = records.iter().any(|record| record.active && !record.slashed);
+                cluster.stage = if active { ClusterStage::Active } else { ClusterStage::Queued };
+                know_validators(&mut self.facts, &records);
+            }
+            News::Connected(operator, address) => connected(cluster, operator, &address, now),
+            News::Away(operator) => away(cluster, operator),
+            News::Ping(operator, rtt, dialled_in) => ping(cluster, operator, (rtt, dialled_in), now),
+            News::Card(operator, told, offset_ms) => card(cluster, operator, *told, offset_ms),
+        }
+        None
+    }
+}
 
 /// A node's place in a cluster, for showing.
 #[derive(Clone, Debug)]
@@ -42,7 +119,8 @@ impl Seated {
         ClusterView {
             id: self.facts.cluster,
             name: self.facts.name.clone(),
-            stage: hearth_api::ClusterStage::Unknown,
+            stage: ClusterStage::Unknown,
+            refuses: None,
             needed: self.facts.needed,
             seats: OperatorIndex::all(self.operators).map(seat).collect(),
             validators: u32::try_from(self.facts.validators.len()).unwrap_or(u32::MAX),
@@ -58,7 +136,7 @@ fn seat(cluster: &mut ClusterView, operator: OperatorIndex) -> Option<&mut SeatV
     cluster.seats.get_mut(operator.position()).filter(|seat| !seat.me)
 }
 
-pub(super) fn connected(cluster: &mut ClusterView, operator: OperatorIndex, address: &str, now: UnixMillis) {
+fn connected(cluster: &mut ClusterView, operator: OperatorIndex, address: &str, now: UnixMillis) {
     if let Some(seat) = seat(cluster, operator) {
         seat.state = SeatState::Here;
         seat.path = if address.contains("/p2p-circuit") { Reach::Relay } else { Reach::Direct };
@@ -66,13 +144,13 @@ pub(super) fn connected(cluster: &mut ClusterView, operator: OperatorIndex, addr
     }
 }
 
-pub(super) fn away(cluster: &mut ClusterView, operator: OperatorIndex) {
+fn away(cluster: &mut ClusterView, operator: OperatorIndex) {
     if let Some(seat) = seat(cluster, operator) {
         (seat.state, seat.path, seat.rtt_ms) = (SeatState::Dark, Reach::None, None);
     }
 }
 
-pub(super) fn ping(
+fn ping(
     cluster: &mut ClusterView,
     operator: OperatorIndex,
     (rtt, dialled_in): (Duration, bool),
@@ -86,7 +164,7 @@ pub(super) fn ping(
     }
 }
 
-pub(super) fn card(cluster: &mut ClusterView, operator: OperatorIndex, card: PeerInfo, offset_ms: i64) {
+fn card(cluster: &mut ClusterView, operator: OperatorIndex, card: PeerInfo, offset_ms: i64) {
     if let Some(seat) = seat(cluster, operator) {
         seat.version = Some(card.own_version().to_owned());
         seat.nickname = Some(card.nickname).filter(|name| !name.is_empty());
@@ -96,7 +174,7 @@ pub(super) fn card(cluster: &mut ClusterView, operator: OperatorIndex, card: Pee
 }
 
 /// Adds what the chain knows of the validators. One that it does not name is not deposited, or no more there.
-pub(super) fn know_validators(facts: &mut ClusterReply, records: &[ValidatorRecord]) {
+fn know_validators(facts: &mut ClusterReply, records: &[ValidatorRecord]) {
     for validator in &mut facts.validators {
         match records.iter().find(|record| record.pubkey == validator.pubkey) {
             Some(record) => {
