@@ -65,9 +65,11 @@ impl Notifier {
             Some(view) => {
                 self.heard_ms = Some(now_ms);
                 for alert in view.alerts.iter().filter(|alert| alert.severity > Severity::Info) {
-                    let body = [Some(&alert.text), alert.action.as_ref()].into_iter().flatten();
-                    let body = body.map(String::as_str).collect::<Vec<_>>().join(" ");
-                    there.insert(alert.key(), (alert.severity, (alert.title.clone(), body)));
+                    let body = || {
+                        let body = [Some(&alert.text), alert.action.as_ref()].into_iter().flatten();
+                        body.map(String::as_str).collect::<Vec<_>>().join(" ")
+                    };
+                    there.extend(self.herald.sight(alert, || (alert.title.clone(), body())));
                 }
             }
             None => {
@@ -165,7 +167,7 @@ mod tests {
     fn alert(free_mib: u64, severity: &str) -> Alert {
         serde_json::from_value(json!({"kind": {"code": "disk_low", "free_mib": free_mib, "full_in_days": null},
             "cluster": null, "severity": severity, "since_ms": 1, "recovering_since_ms": null, "resolved_ms": null,
-            "title": format!("{free_mib} MiB"), "text": "It is so.", "action": "Make room."}))
+            "title": format!("{free_mib} MiB"), "text": "It is so.", "action": "Make room.", "why": "", "rests": null}))
         .unwrap()
     }
 
@@ -218,6 +220,23 @@ mod tests {
         assert!(notifier.look(1_000, Some(&night)).is_empty());
         night.alerts = vec![alert(9, "critical")];
         assert_eq!(words(&notifier.look(1_000, Some(&night))), ["show 9 MiB: It is so. Make room. stays"]);
+    }
+
+    #[test]
+    fn an_alert_that_rests_is_not_shown_and_one_that_was_shown_is_not_taken_back() {
+        let mut notifier = Notifier::default();
+        let resting =
+            |free| hearth_api::Alert { rests: Some(hearth_api::Rest::Muted), ..alert(free, "warning") };
+        assert!(notifier.look(1_000, Some(&view(1_000, vec![resting(9)]))).is_empty());
+        assert_eq!(notifier.look(2_000, Some(&view(2_000, vec![alert(9, "warning")]))).len(), 1);
+        assert!(notifier.look(3_000, Some(&view(3_000, vec![resting(9)]))).is_empty());
+        let worse = hearth_api::Alert { severity: Severity::Critical, ..resting(9) };
+        assert_eq!(
+            notifier.look(4_000, Some(&view(4_000, vec![worse]))).len(),
+            1,
+            "what is critical does not rest"
+        );
+        assert_eq!(words(&notifier.look(5_000, Some(&view(5_000, vec![])))), ["over 9 MiB"]);
     }
 
     #[test]

@@ -19,6 +19,9 @@ export type Commands = {
   remove_channel: { request: RemoveChannelRequest; reply: ChannelsReply; acts: true };
   test_channel: { request: TestChannelRequest; reply: ChannelsReply; acts: true };
   set_quiet_hours: { request: SetQuietHoursRequest; reply: ChannelsReply; acts: true };
+  set_digest: { request: SetDigestRequest; reply: ChannelsReply; acts: true };
+  mute_kind: { request: MuteKindRequest; reply: ChannelsReply; acts: true };
+  snooze: { request: SnoozeRequest; reply: AlertsReply; acts: true };
   keys: { request: KeysRequest; reply: KeysReply; acts: false };
   back_up: { request: BackUpRequest; reply: BackupReply; acts: true };
   practise_restore: { request: PractiseRestoreRequest; reply: BackupReply; acts: true };
@@ -46,7 +49,11 @@ export type Alert = {
   /** What happened and what it means for the stake. */
   text: string,
   /** What the owner of this node can do; `None` if nothing. */
-  action: string | null, };
+  action: string | null,
+  /** Under which condition it is told, and when it is over. */
+  why: string,
+  /** Why it is left in peace, if the owner wants that; not decided by the engine. */
+  rests: Rest | null, };
 
 export type AlertKind = { "code": "not_signing",
   /** Operators that are here. */
@@ -156,7 +163,7 @@ export type BeaconView = {
   /** What last went wrong with it, in its own words. */
   last_error: string | null, };
 
-export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "left_out", "now": Array<LeftOut> } | { "part": "checks", "now": Array<Check> } | { "part": "channels", "now": Array<ChannelView> } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
+export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "left_out", "now": Array<LeftOut> } | { "part": "checks", "now": Array<Check> } | { "part": "channels", "now": Array<ChannelView> } | { "part": "telling", "now": Telling } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
 
 export type ChangeSettingsRequest = {
   /** Beacon nodes, in order of preference. An address as [`NodeSettings`] shows it stands for the one that it was made from,
@@ -212,8 +219,8 @@ export type ChannelView = {
 export type ChannelsReply = {
   /** In the order in which they were added. */
   channels: Array<ChannelView>,
-  /** When only what is critical is told, on the desktop as well. */
-  quiet: QuietHours | null, };
+  /** What is told, and when. */
+  telling: Telling, };
 
 export type ChannelsRequest = Record<symbol, never>;
 
@@ -531,6 +538,12 @@ export type Measured = { "check": "clock",
 
 export type Mode = "unknown" | "foreground" | "while_signed_in" | "always_on";
 
+export type MuteKindRequest = {
+  /** Its code, such as `relay_only`. */
+  kind: string,
+  /** Whether it shall be muted. */
+  muted: boolean, };
+
 export type NetworkView = {
   /** Its name. */
   name: string,
@@ -598,6 +611,8 @@ export type NodeView = {
   checks: Array<Check>,
   /** Where alerts go beside the screen, in the order in which they were set up. */
   channels: Array<ChannelView>,
+  /** What of them is told, and when. */
+  telling: Telling,
   /** What needs attention now, worst first. */
   alerts: Array<Alert>,
   /** The verdict on all of it. */
@@ -661,6 +676,10 @@ export type RemoveChannelRequest = {
   /** Which one. */
   id: number, };
 
+export type Rest = { "kind": "snoozed",
+  /** Until then. */
+  until_ms: number, } | { "kind": "muted" };
+
 export type Role = "node" | "cli" | "window" | "tray" | "other";
 
 export type SeatState = "here" | "slow" | "dark" | "unknown";
@@ -710,6 +729,10 @@ export type SetChannelRequest = {
   target: ChannelTarget | null,
   /** What is not at least so bad is not sent. */
   least: Severity, };
+
+export type SetDigestRequest = {
+  /** Whether there is one. */
+  on: boolean, };
 
 export type SetQuietHoursRequest = {
   /** The hours; `None`: there are none. */
@@ -777,6 +800,14 @@ export type SleepSetting = { "kind": "unknown" } | { "kind": "never" } | { "kind
   /** That time; zero if not known. */
   minutes: number, };
 
+export type SnoozeRequest = {
+  /** What it is about: [`Alert::kind`] ... */
+  kind: AlertKind,
+  /** ... and [`Alert::cluster`]. */
+  cluster: string | null,
+  /** Until when; `None` wakes it. */
+  until_ms: number | null, };
+
 export type StatusRequest = Record<symbol, never>;
 
 export type Step = {
@@ -806,6 +837,14 @@ export type Tally = {
   missed: number,
   /** Mean time from the moment a duty was due until a beacon node took it; `None` where none did. */
   mean_sent_ms: number | null, };
+
+export type Telling = {
+  /** When only what is critical is told. */
+  quiet: QuietHours | null,
+  /** Whether the channels get a digest at nine in the morning, when anything happened. */
+  digest: boolean,
+  /** Codes of the kinds that are muted, in alphabetical order. */
+  muted: Array<string>, };
 
 export type TestChannelRequest = {
   /** Which one. */

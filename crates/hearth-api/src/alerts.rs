@@ -4,18 +4,20 @@
 //! alert: what follows from another trouble is held back while that one lasts.
 //!
 //! Source of the rules: ux.md 3.7. Not here yet, because the node does not know the facts: sync committee, proposals, fee recipient, refusals of the
-//! signer. Nor snoozing and the digest.
+//! signer.
 
 mod computer;
 mod duties;
 mod engine;
 mod herald;
+mod why;
 
 use hearth_types::LockHash;
 use serde::{Deserialize, Serialize};
 
 use crate::channels::ChannelKind;
 
+use engine::Delays;
 pub use engine::{AlertEngine, Transition};
 pub use herald::{Herald, Hush, News};
 
@@ -55,6 +57,38 @@ pub struct Alert {
     pub text: String,
     /// What the owner of this node can do; `None` if nothing.
     pub action: Option<String>,
+    /// Under which condition it is told, and when it is over.
+    pub why: String,
+    /// Why it is left in peace, if the owner wants that; not decided by the engine.
+    pub rests: Option<Rest>,
+}
+
+/// Why an alert is left in peace: it is shown, and neither told nor counted, unless it is critical.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Rest {
+    /// It was snoozed.
+    Snoozed {
+        /// Until then.
+        until_ms: u64,
+    },
+    /// All of its kind are muted.
+    Muted,
+}
+
+/// Lets an alert rest for a while. Not remembered across a restart of the node.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct SnoozeRequest {
+    /// What it is about: [`Alert::kind`] ...
+    pub kind: AlertKind,
+    /// ... and [`Alert::cluster`].
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub cluster: Option<LockHash>,
+    /// Until when; `None` wakes it.
+    pub until_ms: Option<u64>,
 }
 
 /// Kinds of trouble, and what a translation of their text needs.
@@ -271,19 +305,44 @@ impl AlertKind {
     }
 }
 
+impl AlertKind {
+    /// What all of its kind have in common.
+    pub fn code(&self) -> String {
+        let kind = serde_json::to_value(self).unwrap_or_default();
+        kind.get("code").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// What it is about, without what changes while it lasts.
+    pub fn subject(&self, cluster: Option<LockHash>) -> String {
+        let kind = serde_json::to_value(self).unwrap_or_default();
+        let about = ["code", "seat", "url", "channel", "folder"]
+            .map(|field| kind.get(field).map(ToString::to_string).unwrap_or_default());
+        let cluster = cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
+        format!("{}/{cluster}", about.join("/"))
+    }
+}
+
 impl Alert {
     /// Tells it from all others: what it is about, and when it began.
     pub fn key(&self) -> String {
-        let kind = serde_json::to_value(&self.kind).unwrap_or_default();
-        let about = ["code", "seat", "url", "channel", "folder"]
-            .map(|field| kind.get(field).map(ToString::to_string).unwrap_or_default());
-        let cluster = self.cluster.map(|cluster| cluster.to_string()).unwrap_or_default();
-        format!("{}/{cluster}/{}", about.join("/"), self.since_ms)
+        format!("{}/{}", self.kind.subject(self.cluster), self.since_ms)
     }
 
-    pub(crate) fn new(kind: AlertKind, cluster: Option<LockHash>, severity: Severity, since_ms: u64) -> Self {
+    /// Whether it is left in peace. What is critical is not.
+    pub fn is_resting(&self) -> bool {
+        self.rests.is_some() && self.severity < Severity::Critical
+    }
+
+    pub(crate) fn new(
+        kind: AlertKind,
+        cluster: Option<LockHash>,
+        severity: Severity,
+        (since_ms, delays): (u64, Delays),
+    ) -> Self {
         let (title, text, action) = kind.words();
         Self {
+            why: why::why(&kind, delays),
+            rests: None,
             kind,
             cluster,
             severity,

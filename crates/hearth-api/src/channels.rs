@@ -135,14 +135,53 @@ impl QuietHours {
     }
 }
 
+/// Turns the daily digest on or off.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct SetDigestRequest {
+    /// Whether there is one.
+    pub on: bool,
+}
+
+/// Mutes a kind of alerts, or tells it again. What is critical is told all the same.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct MuteKindRequest {
+    /// Its code, such as `relay_only`.
+    pub kind: String,
+    /// Whether it shall be muted.
+    pub muted: bool,
+}
+
+/// What of the alerts is told, and when: by the channels, and on the desktop as well.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct Telling {
+    /// When only what is critical is told.
+    pub quiet: Option<QuietHours>,
+    /// Whether the channels get a digest at nine in the morning, when anything happened.
+    pub digest: bool,
+    /// Codes of the kinds that are muted, in alphabetical order.
+    pub muted: Vec<String>,
+}
+
+impl Default for Telling {
+    fn default() -> Self {
+        Self { quiet: None, digest: true, muted: Vec::new() }
+    }
+}
+
 /// The channels that there are.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ChannelsReply {
     /// In the order in which they were added.
     pub channels: Vec<ChannelView>,
-    /// When only what is critical is told, on the desktop as well.
-    pub quiet: Option<QuietHours>,
+    /// What is told, and when.
+    pub telling: Telling,
 }
 
 /// A channel, without what is secret.

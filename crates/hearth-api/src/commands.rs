@@ -10,10 +10,10 @@ use hearth_types::{DutyKind, LockHash, Slot, ValidatorIndex};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::alerts::Alert;
+use crate::alerts::{Alert, SnoozeRequest};
 use crate::channels::{
-    ChannelsReply, ChannelsRequest, RemoveChannelRequest, SetChannelRequest, SetQuietHoursRequest,
-    TestChannelRequest,
+    ChannelsReply, ChannelsRequest, MuteKindRequest, RemoveChannelRequest, SetChannelRequest, SetDigestRequest,
+    SetQuietHoursRequest, TestChannelRequest,
 };
 use crate::checks::{ChecksReply, ChecksRequest, FindBeaconsReply, FindBeaconsRequest};
 use crate::cluster::{ClusterReply, ClusterRequest};
@@ -125,6 +125,12 @@ commands! {
     ACTS test_channel: TestChannel(TestChannelRequest) -> ChannelsReply;
     /// Sets the hours in which only what is critical is told.
     ACTS set_quiet_hours: SetQuietHours(SetQuietHoursRequest) -> ChannelsReply;
+    /// Turns the daily digest on or off.
+    ACTS set_digest: SetDigest(SetDigestRequest) -> ChannelsReply;
+    /// Mutes a kind of alerts, or tells it again.
+    ACTS mute_kind: MuteKind(MuteKindRequest) -> ChannelsReply;
+    /// Lets an alert rest for a while, or wakes it.
+    ACTS snooze: Snooze(SnoozeRequest) -> AlertsReply;
     /// The key shares that the node holds, and when they were backed up.
     LOOKS keys: Keys(KeysRequest) -> KeysReply;
     /// Writes a backup: one encrypted file.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::alerts::Alert;
-use crate::channels::ChannelView;
+use crate::channels::{ChannelView, Telling};
 use crate::checks::Check;
 use crate::health::Health;
 use crate::view::{BeaconView, ClusterView, LeftOut, NetworkView, NodeInfo, NodeView};
@@ -63,6 +63,8 @@ pub enum Change {
     Checks(Vec<Check>),
     /// Where alerts go.
     Channels(Vec<ChannelView>),
+    /// What of them is told, and when.
+    Telling(Telling),
     /// The alerts.
     Alerts(Vec<Alert>),
     /// The verdict.
@@ -96,6 +98,7 @@ pub fn difference(old: &NodeView, new: &NodeView) -> Update {
         left_out,
         checks,
         channels,
+        telling,
         alerts,
         health,
     } = new;
@@ -114,6 +117,7 @@ pub fn difference(old: &NodeView, new: &NodeView) -> Update {
     changes.extend(differs(&old.left_out, left_out, Change::LeftOut));
     changes.extend(differs(&old.checks, checks, Change::Checks));
     changes.extend(differs(&old.channels, channels, Change::Channels));
+    changes.extend(differs(&old.telling, telling, Change::Telling));
     changes.extend(differs(&old.alerts, alerts, Change::Alerts));
     changes.extend(differs(&old.health, health, Change::Health));
     Update { after: old.seq, seq: *seq, at_ms: *at_ms, slot: *slot, changes }
@@ -141,6 +145,7 @@ pub fn apply(view: &mut NodeView, update: Update) -> Result<(), Gap> {
             Change::LeftOut(now) => view.left_out = now,
             Change::Checks(now) => view.checks = now,
             Change::Channels(now) => view.channels = now,
+            Change::Telling(now) => view.telling = now,
             Change::Alerts(now) => view.alerts = now,
             Change::Health(now) => view.health = now,
         }

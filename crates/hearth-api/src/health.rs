@@ -106,6 +106,7 @@ impl Facts {
         let worst = |to_do: bool| {
             let concerns = alerts.iter().filter(|alert| {
                 alert.resolved_ms.or(alert.recovering_since_ms).is_none()
+                    && !alert.is_resting()
                     && alert.severity > Severity::Info
                     && alert.action.is_some() == to_do
                     && alert.cluster.is_none_or(|id| id == cluster.id)

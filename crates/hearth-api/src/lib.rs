@@ -62,10 +62,13 @@ mod slashing;
 mod typescript;
 mod view;
 
-pub use alerts::{Alert, AlertEngine, AlertKind, Herald, Hush, News, Severity, Transition};
+pub use alerts::{
+    Alert, AlertEngine, AlertKind, Herald, Hush, News, Rest, Severity, SnoozeRequest, Transition,
+};
 pub use channels::{
     ChannelKind, ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, Delivery, MailSecurity,
-    QuietHours, RemoveChannelRequest, SetChannelRequest, SetQuietHoursRequest, TestChannelRequest,
+    MuteKindRequest, QuietHours, RemoveChannelRequest, SetChannelRequest, SetDigestRequest,
+    SetQuietHoursRequest, Telling, TestChannelRequest,
 };
 pub use checks::{
     Check, ChecksReply, ChecksRequest, ClockSource, FindBeaconsReply, FindBeaconsRequest, FoundBeacon, Grade,

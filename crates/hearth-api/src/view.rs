@@ -10,7 +10,7 @@ use hearth_types::{DutyKind, LockHash, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::alerts::Alert;
-use crate::channels::ChannelView;
+use crate::channels::{ChannelView, Telling};
 use crate::checks::Check;
 use crate::health::Health;
 use crate::history::Effectiveness;
@@ -49,6 +49,8 @@ pub struct NodeView {
     pub checks: Vec<Check>,
     /// Where alerts go beside the screen, in the order in which they were set up.
     pub channels: Vec<ChannelView>,
+    /// What of them is told, and when.
+    pub telling: Telling,
     /// What needs attention now, worst first.
     pub alerts: Vec<Alert>,
     /// The verdict on all of it.

@@ -13,11 +13,12 @@ use hearth_api::{
     AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChannelsReply,
     ChannelsRequest, ChecksReply, ChecksRequest, Client, ClusterReply, ClusterRequest, Decoder, Desk,
     DutiesReply, DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Flame, Handler, Hello,
-    HistoryReply, HistoryRequest, KeysReply, KeysRequest, MAX_FRAME_BYTES, NodeState, NodeView, PROTOCOL,
-    PractiseRestoreRequest, Publisher, RemoveChannelRequest, Role, ServerMessage, SetChannelRequest,
-    SetQuietHoursRequest, SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest,
-    SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, StatusRequest, StopReply,
-    StopRequest, TestChannelRequest, UiError, ViewEvent, encode,
+    HistoryReply, HistoryRequest, KeysReply, KeysRequest, MAX_FRAME_BYTES, MuteKindRequest, NodeState,
+    NodeView, PROTOCOL, PractiseRestoreRequest, Publisher, RemoveChannelRequest, Role, ServerMessage,
+    SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SettingsReply, SettingsRequest,
+    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
+    SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError,
+    ViewEvent, encode,
 };
 use hearth_types::Slot;
 use serde_json::{Value, json};
@@ -335,6 +336,18 @@ impl Handler for Fake {
 
     async fn set_quiet_hours(&self, _: SetQuietHoursRequest) -> Result<ChannelsReply, UiError> {
         Ok(ChannelsReply::default())
+    }
+
+    async fn set_digest(&self, _: SetDigestRequest) -> Result<ChannelsReply, UiError> {
+        Ok(ChannelsReply::default())
+    }
+
+    async fn mute_kind(&self, _: MuteKindRequest) -> Result<ChannelsReply, UiError> {
+        Ok(ChannelsReply::default())
+    }
+
+    async fn snooze(&self, _: SnoozeRequest) -> Result<AlertsReply, UiError> {
+        Ok(AlertsReply::default())
     }
 
     async fn keys(&self, _: KeysRequest) -> Result<KeysReply, UiError> {

@@ -10,6 +10,8 @@ pub enum Tone {
     Trouble(Severity),
     /// The end of one.
     Over,
+    /// What happened in a day.
+    Digest,
     /// Only a test.
     Test,
 }
@@ -57,6 +59,7 @@ impl Letter {
             Tone::Trouble(Severity::Warning) => "warning",
             Tone::Trouble(Severity::Info) => "info",
             Tone::Over => "over",
+            Tone::Digest => "digest",
             Tone::Test => "test",
         }
     }
@@ -74,6 +77,7 @@ impl Letter {
             Tone::Trouble(Severity::Warning) => (4, "warning"),
             Tone::Trouble(Severity::Info) => (3, "information_source"),
             Tone::Over => (3, "white_check_mark"),
+            Tone::Digest => (2, "newspaper"),
             Tone::Test => (3, "fire"),
         };
         json!({"topic": topic, "title": self.title, "message": self.text, "priority": priority, "tags": [tag]})
@@ -86,7 +90,7 @@ impl Letter {
     }
 }
 
-fn lasting(ms: u64) -> String {
+pub(crate) fn lasting(ms: u64) -> String {
     let minutes = ms / 60_000;
     match (minutes / 60, minutes % 60) {
         (0, 0) => "less than a minute".into(),
@@ -103,7 +107,7 @@ pub(crate) mod tests {
     pub(crate) fn alert(since_ms: u64) -> Alert {
         serde_json::from_value(json!({"kind": {"code": "disk_low", "free_mib": 9, "full_in_days": null},
             "cluster": null, "severity": "critical", "since_ms": since_ms, "recovering_since_ms": null,
-            "resolved_ms": null, "title": "Disk", "text": "It is full.", "action": "Make room."}))
+            "resolved_ms": null, "title": "Disk", "text": "It is full.", "action": "Make room.", "why": "", "rests": null}))
         .unwrap()
     }
 

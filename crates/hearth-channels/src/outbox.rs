@@ -37,15 +37,19 @@ impl Outbox {
     /// Puts a message in.
     pub fn put(&mut self, now_ms: u64, news: &News<Alert>) {
         let (News::Began { key, .. } | News::Over { key, .. }) = news;
-        let letter = Letter::of(news, now_ms);
+        self.post(now_ms, key, Letter::of(news, now_ms));
+    }
+
+    /// Puts any message in, in the place of one that waits under the same key.
+    pub fn post(&mut self, now_ms: u64, key: &str, letter: Letter) {
         let untouched = usize::from(self.under_way);
-        match self.waiting.iter_mut().skip(untouched).find(|waiting| waiting.key == *key) {
+        match self.waiting.iter_mut().skip(untouched).find(|waiting| waiting.key == key) {
             Some(waiting) => waiting.letter = letter,
             None => {
                 if self.waiting.len() == MOST {
                     let _oldest = self.waiting.remove(untouched);
                 }
-                self.waiting.push_back(Waiting { key: key.clone(), letter, since_ms: now_ms });
+                self.waiting.push_back(Waiting { key: key.to_owned(), letter, since_ms: now_ms });
             }
         }
     }

@@ -1,16 +1,19 @@
 //! Alert channels of a node: an observer of the view like any other, which tells what it sees to whoever is elsewhere.
 
 mod store;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_api::{
-    Alert, AlertKind, ChannelView, ChannelsReply, Delivery, ErrorCode, Herald, Hush, NodeView, QuietHours,
-    RemoveChannelRequest, SetChannelRequest, SetQuietHoursRequest, TestChannelRequest, UiError, Watcher,
+    Alert, AlertKind, ChannelView, ChannelsReply, Delivery, ErrorCode, Herald, Hush, MuteKindRequest, NodeView,
+    QuietHours, RemoveChannelRequest, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, Telling,
+    TestChannelRequest, UiError, Watcher,
 };
-use hearth_channels::{Courier, Letter, Outbox, Undelivered, check, goes_to};
+use hearth_channels::{Courier, Digest, Letter, Moment, Outbox, Undelivered, check, goes_to};
 use hearth_types::UnixMillis;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -22,6 +25,8 @@ use store::{Choices, Kept, Store};
 
 /// Channels, at most.
 const MOST: usize = 16;
+/// Kinds that can be muted: more than there are.
+const MOST_MUTED: usize = 40;
 const QUESTIONS_WAITING: usize = 16;
 
 type Reply = oneshot::Sender<Result<ChannelsReply, UiError>>;
@@ -30,6 +35,8 @@ enum Question {
     Show(Reply),
     Set(SetChannelRequest, Reply),
     SetQuietHours(SetQuietHoursRequest, Reply),
+    SetDigest(SetDigestRequest, Reply),
+    MuteKind(MuteKindRequest, Reply),
     Remove(RemoveChannelRequest, Reply),
     Test(TestChannelRequest, Reply),
 }
@@ -52,6 +59,14 @@ impl ChannelsDesk {
         request: SetQuietHoursRequest,
     ) -> Result<ChannelsReply, UiError> {
         self.ask(|reply| Question::SetQuietHours(request, reply)).await
+    }
+
+    pub(crate) async fn set_digest(&self, request: SetDigestRequest) -> Result<ChannelsReply, UiError> {
+        self.ask(|reply| Question::SetDigest(request, reply)).await
+    }
+
+    pub(crate) async fn mute_kind(&self, request: MuteKindRequest) -> Result<ChannelsReply, UiError> {
+        self.ask(|reply| Question::MuteKind(request, reply)).await
     }
 
     pub(crate) async fn remove(&self, request: RemoveChannelRequest) -> Result<ChannelsReply, UiError> {
@@ -91,9 +106,8 @@ impl Channel {
             if matches!(alert.kind, AlertKind::ChannelFails { channel, .. } if channel == self.kept.id) {
                 continue;
             }
-            let key = alert.key();
-            if alert.severity >= self.kept.least || self.herald.told().contains_key(&key) {
-                there.insert(key, (alert.severity, alert.clone()));
+            if alert.severity >= self.kept.least || self.herald.told().contains_key(&alert.key()) {
+                there.extend(self.herald.sight(alert, || alert.clone()));
             }
         }
         for news in self.herald.look(there, hush) {
@@ -114,6 +128,8 @@ struct Fared {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Posted {
     pub(crate) channels: Vec<ChannelView>,
+    pub(crate) telling: Telling,
+    /// Whether these are quiet hours.
     pub(crate) quiet: bool,
 }
 
@@ -127,8 +143,9 @@ pub(crate) struct Postman {
     /// Number of the channel that was added last. Not used again: a message of a removed one may still be under way.
     newest: u32,
     under_way: JoinSet<Fared>,
-    quiet: Option<QuietHours>,
-    minute_of_day: fn(UnixMillis) -> u16,
+    telling: Telling,
+    digest: Digest,
+    local: fn(UnixMillis) -> Moment,
     posted: watch::Sender<Posted>,
     questions: mpsc::Receiver<Question>,
 }
@@ -143,8 +160,9 @@ impl Postman {
             channels: Vec::new(),
             newest: 0,
             under_way: JoinSet::new(),
-            quiet: None,
-            minute_of_day: clock::minute_of_day,
+            telling: Telling::default(),
+            digest: Digest::default(),
+            local: clock::local,
             posted: watch::Sender::default(),
             questions,
         };
@@ -160,8 +178,8 @@ impl Postman {
     pub(crate) async fn go_on(mut self, mut watcher: Watcher) {
         let store = Arc::clone(&self.store);
         match aside(move || store.read()).await {
-            Ok(Choices { quiet, channels }) => {
-                self.quiet = quiet;
+            Ok(Choices { telling, channels }) => {
+                self.telling = telling;
                 self.newest = channels.iter().map(|kept| kept.id).max().unwrap_or_default();
                 self.channels = channels.into_iter().map(Channel::new).collect();
             }
@@ -177,10 +195,19 @@ impl Postman {
         loop {
             let now = clock::now();
             let now_ms = now.get();
-            let quiet = self.quiet.is_some_and(|hours| hours.hold((self.minute_of_day)(now)));
+            let moment = (self.local)(now);
+            let quiet = self.telling.quiet.is_some_and(|hours| hours.hold(moment.minute));
+            self.digest.look(now_ms, &view.alerts);
+            // Also when there is none, so that one that is turned on begins at the next nine o'clock.
+            let digest =
+                (!quiet && self.digest.is_due(moment)).then(|| self.digest.letter(now_ms, &view)).flatten();
+            let digest = digest.filter(|_| self.telling.digest);
             let hush = if quiet { Hush::AllButCritical } else { Hush::Nothing };
             for channel in &mut self.channels {
                 channel.look(now_ms, hush, &view);
+                if let Some(digest) = &digest {
+                    channel.outbox.post(now_ms, "digest", digest.clone());
+                }
                 if let Some(letter) = channel.outbox.take(now_ms) {
                     let (id, delivery) = (channel.kept.id, deliver(&self.courier, &channel.kept, letter));
                     self.under_way
@@ -188,7 +215,8 @@ impl Postman {
                 }
             }
             self.posted.send_if_modified(|before| {
-                let now = Posted { channels: self.shown().channels, quiet };
+                let ChannelsReply { channels, telling } = self.shown();
+                let now = Posted { channels, telling, quiet };
                 let changed = *before != now;
                 *before = now;
                 changed
@@ -237,6 +265,10 @@ impl Postman {
             Question::Show(reply) => (reply, self.readable().map(|()| self.shown())),
             Question::Set(request, reply) => (reply, self.set(request).await),
             Question::SetQuietHours(request, reply) => (reply, self.set_quiet_hours(&request).await),
+            Question::SetDigest(SetDigestRequest { on }, reply) => {
+                (reply, self.tell(Telling { digest: on, ..self.telling.clone() }).await)
+            }
+            Question::MuteKind(request, reply) => (reply, self.mute_kind(request).await),
             Question::Remove(request, reply) => (reply, self.remove(&request).await),
             Question::Test(request, reply) => match self.find(request.id) {
                 Err(error) => (reply, Err(error)),
@@ -289,7 +321,7 @@ impl Postman {
             }
             (None, None) => return Err(UiError::value_refused("Say where the new channel goes.")),
         }
-        self.keep(kept, self.quiet).await
+        self.keep(kept, self.telling.clone()).await
     }
 
     async fn set_quiet_hours(&mut self, request: &SetQuietHoursRequest) -> Result<ChannelsReply, UiError> {
@@ -302,22 +334,44 @@ impl Postman {
                 "Give two different times of the day, such as 22:00 and 07:00.",
             ));
         }
-        self.keep(self.channels.iter().map(|channel| channel.kept.clone()).collect(), request.hours).await
+        self.tell(Telling { quiet: request.hours, ..self.telling.clone() }).await
+    }
+
+    async fn mute_kind(&mut self, request: MuteKindRequest) -> Result<ChannelsReply, UiError> {
+        let MuteKindRequest { kind, muted } = request;
+        let is_one = (1..=40).contains(&kind.len())
+            && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if !is_one || self.telling.muted.len() >= MOST_MUTED {
+            return Err(UiError::value_refused("Give the code of a kind of alerts, such as relay_only."));
+        }
+        let mut kinds: BTreeSet<String> = self.telling.muted.iter().cloned().collect();
+        if muted {
+            kinds.insert(kind)
+        } else {
+            kinds.remove(&kind)
+        };
+        self.tell(Telling { muted: kinds.into_iter().collect(), ..self.telling.clone() }).await
+    }
+
+    /// Other rules for the same channels.
+    async fn tell(&mut self, telling: Telling) -> Result<ChannelsReply, UiError> {
+        self.readable()?;
+        self.keep(self.channels.iter().map(|channel| channel.kept.clone()).collect(), telling).await
     }
 
     async fn remove(&mut self, request: &RemoveChannelRequest) -> Result<ChannelsReply, UiError> {
         let at = self.find(request.id)?;
         let mut kept: Vec<Kept> = self.channels.iter().map(|channel| channel.kept.clone()).collect();
         kept.remove(at);
-        self.keep(kept, self.quiet).await
+        self.keep(kept, self.telling.clone()).await
     }
 
     /// Writes them down, then works with them.
-    async fn keep(&mut self, kept: Vec<Kept>, quiet: Option<QuietHours>) -> Result<ChannelsReply, UiError> {
+    async fn keep(&mut self, kept: Vec<Kept>, telling: Telling) -> Result<ChannelsReply, UiError> {
         let store = Arc::clone(&self.store);
-        let choices = Choices { quiet, channels: kept.clone() };
+        let choices = Choices { telling: telling.clone(), channels: kept.clone() };
         aside(move || store.write(&choices)).await?;
-        self.quiet = quiet;
+        self.telling = telling;
         let mut before = std::mem::take(&mut self.channels);
         for one in kept {
             let known = before.iter().position(|channel| channel.kept.id == one.id);
@@ -342,7 +396,7 @@ impl Postman {
             least: channel.kept.least,
             last: channel.last.clone(),
         };
-        ChannelsReply { channels: self.channels.iter().map(view).collect(), quiet: self.quiet }
+        ChannelsReply { channels: self.channels.iter().map(view).collect(), telling: self.telling.clone() }
     }
 }
 
@@ -355,184 +409,4 @@ fn deliver(
     let (courier, target) = (courier.clone(), kept.target.clone());
     let delivery = tokio::spawn(async move { courier?.deliver(&target, &letter).await });
     async { delivery.await.unwrap_or_else(|_| Err(Undelivered::Failed("a fault in the node".into()))) }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::Router;
-    use axum::routing::post;
-    use hearth_api::{ChannelKind, ChannelTarget, Publisher, Severity};
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn alert(severity: &str) -> Alert {
-        serde_json::from_value(json!({"kind": {"code": "disk_low", "free_mib": 9, "full_in_days": null},
-            "cluster": null, "severity": severity, "since_ms": 1, "recovering_since_ms": null, "resolved_ms": null,
-            "title": "Disk", "text": "It is full.", "action": "Make room."}))
-        .unwrap()
-    }
-
-    /// A server that takes what is posted to it, and says no to `/no`.
-    async fn server() -> (String, mpsc::Receiver<Value>) {
-        let (heard, hearing) = mpsc::channel(16);
-        let take = move |axum::Json(body): axum::Json<Value>| async move {
-            heard.send(body).await.unwrap();
-        };
-        let no = || async { (axum::http::StatusCode::FORBIDDEN, "hunter2 may not") };
-        let router = Router::new().route("/hunter2", post(take)).route("/no/hunter2", post(no));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
-        (url, hearing)
-    }
-
-    fn open(folder: &Path, publisher: &Publisher) -> ChannelsDesk {
-        let installation = Arc::new(Installation::at(folder.join("state")));
-        let (postman, desk) = Postman::new(folder, installation);
-        tokio::spawn(postman.go_on(publisher.watch()));
-        desk
-    }
-
-    fn webhook(url: &str, least: Severity) -> SetChannelRequest {
-        SetChannelRequest { id: None, target: Some(ChannelTarget::Webhook { url: url.into() }), least }
-    }
-
-    fn publish(publisher: &Publisher, alerts: Vec<Alert>) {
-        let at_ms = publisher.current().at_ms + 1;
-        publisher.publish(NodeView { at_ms, alerts, ..NodeView::default() });
-    }
-
-    #[tokio::test]
-    async fn what_is_bad_enough_is_told_once_and_its_end_also_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let (url, mut heard) = server().await;
-        let publisher = Publisher::new(NodeView::default());
-        let desk = open(folder.path(), &publisher);
-        let reply = desk.set(webhook(&format!("{url}/hunter2"), Severity::Critical)).await.unwrap();
-        assert_eq!(reply.channels[0].goes_to, format!("{url}/…"));
-
-        publish(&publisher, vec![alert("warning")]);
-        publish(&publisher, vec![alert("critical")]);
-        let message = heard.recv().await.unwrap();
-        assert_eq!(
-            (message["state"].as_str(), message["title"].as_str()),
-            (Some("critical"), Some("Hearth: Disk"))
-        );
-        publish(&publisher, vec![alert("warning")]);
-        publish(&publisher, vec![]);
-        assert_eq!(heard.recv().await.unwrap()["state"], "over", "a lesser trouble is not its end");
-
-        let again = Publisher::new(NodeView::default());
-        let desk = open(folder.path(), &again);
-        publish(&again, vec![alert("critical")]);
-        assert_eq!(heard.recv().await.unwrap()["state"], "critical");
-        let reply = desk.remove(RemoveChannelRequest { id: 1 }).await.unwrap();
-        assert_eq!(reply.channels, []);
-        let reply = desk.set(webhook(&url, Severity::Critical)).await.unwrap();
-        assert_eq!(reply.channels[0].id, 2, "the number of one that is gone is not used again");
-    }
-
-    #[tokio::test]
-    async fn a_test_says_whether_it_arrived_and_no_secret_is_in_an_answer_or_in_the_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let (url, mut heard) = server().await;
-        let publisher = Publisher::new(NodeView::default());
-        let desk = open(folder.path(), &publisher);
-        desk.set(webhook(&format!("{url}/hunter2"), Severity::Warning)).await.unwrap();
-        desk.set(webhook(&format!("{url}/no/hunter2"), Severity::Warning)).await.unwrap();
-        let reply = desk.test(TestChannelRequest { id: 1 }).await.unwrap();
-        assert_eq!(heard.recv().await.unwrap()["state"], "test");
-        assert_eq!(reply.channels[0].last.as_ref().map(|last| last.error.clone()), Some(None));
-
-        let refused = desk.test(TestChannelRequest { id: 2 }).await.unwrap_err();
-        assert_eq!(refused.code, ErrorCode::NotDelivered);
-        assert!(refused.details.as_ref().is_some_and(|details| details.contains("403")), "{refused:?}");
-        let shown = desk.show().await.unwrap();
-        assert!(!format!("{refused:?} {shown:?}").contains("hunter2"));
-        let sealed = std::fs::read(folder.path().join(store::FILE_NAME)).unwrap();
-        assert!(!sealed.windows(7).any(|bytes| bytes == b"hunter2"));
-        assert_eq!(desk.test(TestChannelRequest { id: 3 }).await.unwrap_err().code, ErrorCode::ValueRefused);
-    }
-
-    #[tokio::test]
-    async fn that_a_channel_fails_is_told_through_the_others_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let (url, mut heard) = server().await;
-        let publisher = Publisher::new(NodeView::default());
-        let desk = open(folder.path(), &publisher);
-        desk.set(webhook(&format!("{url}/hunter2"), Severity::Warning)).await.unwrap();
-        let fails = |channel: u32| {
-            let kind = AlertKind::ChannelFails { channel, kind: ChannelKind::Email, goes_to: "m".into() };
-            Alert { kind, title: format!("{channel} fails"), ..alert("warning") }
-        };
-        publish(&publisher, vec![fails(1), fails(2)]);
-        assert_eq!(heard.recv().await.unwrap()["title"], "Hearth: 2 fails");
-        publish(&publisher, vec![]);
-        assert_eq!(heard.recv().await.unwrap()["title"], "Hearth: over: 2 fails");
-    }
-
-    #[tokio::test]
-    async fn in_quiet_hours_only_what_is_critical_is_sent_and_they_are_remembered() {
-        let folder = tempfile::tempdir().unwrap();
-        let (url, mut heard) = server().await;
-        let publisher = Publisher::new(NodeView::default());
-        let at_three = |publisher: &Publisher| {
-            let installation = Arc::new(Installation::at(folder.path().join("state")));
-            let (mut postman, desk) = Postman::new(folder.path(), installation);
-            postman.minute_of_day = |_| 3 * 60;
-            let posted = postman.posted();
-            tokio::spawn(postman.go_on(publisher.watch()));
-            (desk, posted)
-        };
-        let (desk, _) = at_three(&publisher);
-        desk.set(webhook(&format!("{url}/hunter2"), Severity::Warning)).await.unwrap();
-        let night = QuietHours { from_minute: 22 * 60, to_minute: 7 * 60 };
-        let reply = desk.set_quiet_hours(SetQuietHoursRequest { hours: Some(night) }).await.unwrap();
-        assert_eq!(reply.quiet, Some(night));
-        let disk = |since_ms, severity| Alert { since_ms, ..alert(severity) };
-        publish(&publisher, vec![disk(1, "warning"), disk(2, "critical")]);
-        assert_eq!(heard.recv().await.unwrap()["state"], "critical");
-        let no_hours = SetQuietHoursRequest { hours: Some(QuietHours { from_minute: 9, to_minute: 9 }) };
-        assert_eq!(desk.set_quiet_hours(no_hours).await.unwrap_err().code, ErrorCode::ValueRefused);
-        desk.set_quiet_hours(SetQuietHoursRequest::default()).await.unwrap();
-        assert_eq!(heard.recv().await.unwrap()["state"], "warning", "afterwards");
-        desk.set_quiet_hours(SetQuietHoursRequest { hours: Some(night) }).await.unwrap();
-
-        let quiet = Publisher::new(NodeView::default());
-        let (again, mut posted) = at_three(&quiet);
-        assert_eq!(again.show().await.unwrap().quiet, Some(night));
-        posted.wait_for(|posted| posted.quiet).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_used_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let publisher = Publisher::new(NodeView::default());
-        let desk = open(folder.path(), &publisher);
-        for wrong in [
-            webhook("hooks.example", Severity::Info),
-            SetChannelRequest { id: None, target: None, least: Severity::Info },
-            SetChannelRequest { id: Some(1), target: None, least: Severity::Info },
-        ] {
-            assert_eq!(desk.set(wrong).await.unwrap_err().code, ErrorCode::ValueRefused);
-        }
-        assert!(!folder.path().join(store::FILE_NAME).exists());
-        for _ in 0..MOST {
-            desk.set(webhook("https://hooks.example/a", Severity::Info)).await.unwrap();
-        }
-        let full = desk.set(webhook("https://hooks.example/a", Severity::Info)).await.unwrap_err();
-        assert_eq!(full.code, ErrorCode::ValueRefused);
-    }
-
-    #[tokio::test]
-    async fn channels_of_another_computer_are_not_overwritten_but_explained() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(store::FILE_NAME), b"hearth-sealed-channels-1\nnot for us").unwrap();
-        let publisher = Publisher::new(NodeView::default());
-        let desk = open(folder.path(), &publisher);
-        let refused = desk.show().await.unwrap_err();
-        assert_eq!(refused.code, ErrorCode::Unreadable);
-        assert!(desk.set(webhook("https://hooks.example/a", Severity::Info)).await.is_err());
-    }
 }

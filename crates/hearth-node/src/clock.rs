@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use hearth_channels::Moment;
 use hearth_types::UnixMillis;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,10 +13,14 @@ pub(crate) fn now() -> UnixMillis {
     UnixMillis::new(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The minute of the day at that moment, in the time zone of this computer.
-pub(crate) fn minute_of_day(at: UnixMillis) -> u16 {
+/// That moment in the time zone of this computer.
+pub(crate) fn local(at: UnixMillis) -> Moment {
     let at =
         i64::try_from(at.get()).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     let local = at.to_zoned(TimeZone::system());
-    u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs())
+    let day = local.date().duration_since(jiff::civil::Date::constant(1970, 1, 1)).as_hours() / 24;
+    Moment {
+        day: i32::try_from(day).unwrap_or(i32::MAX),
+        minute: u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs()),
+    }
 }

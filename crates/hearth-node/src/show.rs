@@ -6,6 +6,7 @@
 mod chronicle;
 mod clusters;
 mod desk;
+mod lookout;
 mod notice;
 mod room;
 
@@ -15,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_api::{
-    AlertEngine, BeaconState, BeaconView, DutiesRequest, LeftOut, Machine, NetworkView, NodeInfo, NodeState,
-    NodeView, Publisher, Server,
+    BeaconState, BeaconView, DutiesRequest, LeftOut, Machine, NetworkView, NodeInfo, NodeState, NodeView,
+    Publisher, Server,
 };
 use hearth_beacon::{NodeStatus, Progress};
 use hearth_obol::cluster::Networks;
@@ -36,6 +37,7 @@ use crate::settings::SettingsDesk;
 use chronicle::Told;
 use clusters::ClusterDesks;
 use desk::{Desk, Question};
+use lookout::Lookout;
 pub(crate) use notice::{ClusterTeller, News, Notice, Teller};
 use room::Room;
 pub(crate) use room::Seated;
@@ -104,7 +106,7 @@ impl Stage {
             view,
             rooms: BTreeMap::new(),
             publisher: publisher.clone(),
-            engine: AlertEngine::default(),
+            lookout: Lookout::default(),
             beacons: None,
             spec: None,
             machine: Machine::default(),
@@ -200,7 +202,7 @@ struct Show {
     /// One for each of the view's clusters.
     rooms: BTreeMap<LockHash, Room>,
     publisher: Publisher,
-    engine: AlertEngine,
+    lookout: Lookout,
     beacons: Option<watch::Receiver<Vec<NodeStatus>>>,
     spec: Option<Arc<ChainSpec>>,
     machine: Machine,
@@ -217,7 +219,7 @@ impl Show {
                     None => return,
                 },
                 Some(question) = questions.recv() => {
-                    question.answer(&self.rooms, &self.engine);
+                    question.answer(&self.rooms, &mut self.lookout);
                     continue;
                 }
                 _ = looks.tick() => {}
@@ -274,7 +276,7 @@ impl Show {
         let (Some(room), Some(cluster)) = (self.rooms.get_mut(&id), cluster) else { return };
         let told = room.take(cluster, news, self.spec.as_deref(), clock::now());
         if let Some(Told::Finished(record)) = &told {
-            self.engine.duty(record);
+            self.lookout.duty(record);
         }
         if let (Some(Told::Finished(record) | Told::Corrected(record)), Some(history)) = (told, &self.history) {
             history.keep(record);
@@ -323,10 +325,10 @@ impl Show {
             cluster.refuses = self.rooms.get(&cluster.id).and_then(|room| room.refuses(epoch));
         }
         self.view.checks = hearth_api::checks(&self.view, &self.machine);
-        let Posted { channels, quiet } = self.posted.borrow().clone();
-        (self.view.channels, self.view.node.quiet) = (channels, quiet);
-        self.engine.look(now.get(), &self.view);
-        self.view.alerts = self.engine.current();
+        let Posted { channels, telling, quiet } = self.posted.borrow().clone();
+        (self.view.channels, self.view.telling, self.view.node.quiet) = (channels, telling, quiet);
+        self.lookout.look(now.get(), &self.view);
+        self.view.alerts = self.lookout.current();
         self.view.at_ms = now.get();
         self.publisher.publish(self.view.clone());
     }

@@ -210,7 +210,7 @@ mod tests {
         let mut seen = view(&[2], 1);
         let alert = json!({"kind": {"code": "disk_low", "free_mib": 9, "full_in_days": null}, "cluster": null,
             "severity": "warning", "since_ms": 1, "recovering_since_ms": null, "resolved_ms": null,
-            "title": "Only 9 MiB are free on the disk", "text": "", "action": null});
+            "title": "Only 9 MiB are free on the disk", "text": "", "action": null, "why": "", "rests": null});
         seen.alerts = vec![serde_json::from_value::<Alert>(alert).unwrap()];
         assert_eq!(
             for_chat(Some(&seen), 1_000),

@@ -29,6 +29,8 @@ function change(view: NodeView, change: Change): NodeView {
       return { ...view, channels: change.now };
     case "checks":
       return { ...view, checks: change.now };
+    case "telling":
+      return { ...view, telling: change.now };
     case "alerts":
       return { ...view, alerts: change.now };
     case "health":

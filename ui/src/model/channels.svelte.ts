@@ -1,16 +1,16 @@
-import type { ChannelsReply, ChannelTarget, ChannelView, QuietHours, Severity, UiError } from "$api";
+import type { ChannelsReply, ChannelTarget, ChannelView, QuietHours, Severity, Telling, UiError } from "$api";
 
 import type { Backend } from "../backend/backend";
 import { asUiError } from "../backend/errors";
 
 /** What a channel was asked to do, and what became of it. */
-export type Doing = "load" | "add" | "change" | "remove" | "test" | "quiet";
+export type Doing = "load" | "add" | "change" | "remove" | "test" | "telling";
 
 /** The alert channels as a screen shows and changes them. */
 export class ChannelsModel {
   channels = $state.raw<ChannelView[] | null>(null);
-  /** When only what is critical is told. */
-  quiet = $state.raw<QuietHours | null>(null);
+  /** What is told, and when. */
+  telling = $state.raw<Telling | null>(null);
   error = $state.raw<UiError | null>(null);
   doing = $state<Doing | null>(null);
   /** What went well last. */
@@ -43,7 +43,15 @@ export class ChannelsModel {
   }
 
   setQuiet(hours: QuietHours | null): Promise<boolean> {
-    return this.#run("quiet", () => this.backend.call("set_quiet_hours", { hours }));
+    return this.#run("telling", () => this.backend.call("set_quiet_hours", { hours }));
+  }
+
+  setDigest(on: boolean): Promise<boolean> {
+    return this.#run("telling", () => this.backend.call("set_digest", { on }));
+  }
+
+  unmute(kind: string): Promise<boolean> {
+    return this.#run("telling", () => this.backend.call("mute_kind", { kind, muted: false }));
   }
 
   async #run(doing: Doing, work: () => Promise<ChannelsReply>): Promise<boolean> {
@@ -53,7 +61,7 @@ export class ChannelsModel {
     try {
       const reply = await work();
       this.channels = reply.channels;
-      this.quiet = reply.quiet;
+      this.telling = reply.telling;
       this.done = doing;
       return true;
     } catch (thrown) {

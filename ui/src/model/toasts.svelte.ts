@@ -1,8 +1,12 @@
 import type { Clock } from "../lib/clock";
 
-export type Toast = { id: number; text: string };
+/** A way back, if there is one. */
+export type Undo = { label: string; act: () => void };
+export type Toast = { id: number; text: string; undo: Undo | null };
 
 const SHOWN_MS = 6_000;
+/** One with a way back. Source: ux.md 3.10, grade 1. */
+const UNDO_MS = 10_000;
 
 /** Short notes on what was just done. */
 export class Toasts {
@@ -13,10 +17,10 @@ export class Toasts {
 
   constructor(readonly clock: Clock) {}
 
-  say(text: string): void {
+  say(text: string, undo: Undo | null = null): void {
     const id = this.#next++;
-    this.#list = [...this.#list.slice(-2), { id, text }];
-    this.clock.after(SHOWN_MS, () => {
+    this.#list = [...this.#list.slice(-2), { id, text, undo }];
+    this.clock.after(undo === null ? SHOWN_MS : UNDO_MS, () => {
       this.dismiss(id);
     });
   }

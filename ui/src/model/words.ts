@@ -236,6 +236,41 @@ export function fixOf(kind: AlertKind): Fix {
   }
 }
 
+/** What all alerts of a kind are called; its code where that is of a newer node. */
+export function alertKindWord(code: string): string {
+  const known = code as AlertKind["code"];
+  switch (known) {
+    case "not_signing":
+      return t("alertKind.notSigning");
+    case "duties_missed":
+      return t("alertKind.dutiesMissed");
+    case "operator_dark":
+      return t("alertKind.operatorDark");
+    case "no_beacon_node":
+      return t("alertKind.noBeaconNode");
+    case "beacon_node_down":
+      return t("alertKind.beaconNodeDown");
+    case "beacon_node_slow":
+      return t("alertKind.beaconNodeSlow");
+    case "peer_slow":
+      return t("alertKind.peerSlow");
+    case "clock_off":
+      return t("alertKind.clockOff");
+    case "disk_low":
+      return t("alertKind.diskLow");
+    case "on_battery":
+      return t("alertKind.onBattery");
+    case "channel_fails":
+      return t("alertKind.channelFails");
+    case "left_out":
+      return t("alertKind.leftOut");
+    case "relay_only":
+      return t("alertKind.relayOnly");
+    default:
+      return known satisfies never || code;
+  }
+}
+
 export function gradeWord(grade: Grade): string {
   switch (grade) {
     case "good":

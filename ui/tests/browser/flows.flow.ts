@@ -266,6 +266,36 @@ describe("whoever sits before the window", () => {
       await page.waitForSelector("text=its secrets forgotten");
     }));
 
+  test("lets an alert rest, mutes its kind, takes that back, and is told why it was told", () =>
+    within({ at: "/alerts", scenario: "troubled" }, async (window) => {
+      const card = window.page.locator("article", { hasText: "A beacon node cannot be used" });
+      const bell = (): Promise<string | null> => window.page.getAttribute("a[aria-label*=alert]", "aria-label");
+      const before = Number.parseInt((await bell()) ?? "", 10);
+      await card.getByText("Why am I told?").click();
+      expect(await card.innerText()).toContain("Told when");
+      // What happens in the node comes with its next view.
+      const press = async (name: string): Promise<void> => {
+        await card.getByText(name).click();
+        await window.advance(1_000);
+      };
+      await press("Snooze 1 h");
+      await card.getByText("Snoozed until").waitFor();
+      await expect.poll(async () => Number.parseInt((await bell()) ?? "0", 10)).toBe(before - 1);
+      await press("End the snooze");
+      await press("Mute this kind");
+      await card.getByText("Muted", { exact: true }).waitFor();
+      await window.page.click("[role=status] >> text=Undo");
+      await window.advance(1_000);
+      await press("Mute this kind");
+      await card.getByText("Muted", { exact: true }).waitFor();
+      await window.page.click("nav >> text=Settings");
+      await window.page.click("main >> text=Alerts");
+      await window.page.click("text=Unmute A beacon node that cannot be used");
+      await window.page.waitForSelector("text=Nothing is muted.");
+      await window.page.click("text=Turn the digest off");
+      await window.page.waitForSelector("text=There is no digest.");
+    }));
+
   test("sets quiet hours over midnight, and turns them off", () =>
     within({ at: "/settings/alerts" }, async (window) => {
       const { page } = window;

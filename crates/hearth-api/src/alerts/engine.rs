@@ -21,7 +21,7 @@ pub(super) const MINUTE: u64 = 60 * SECOND;
 
 /// Time that a trouble must last, and that it must be gone. Source: ux.md 3.7.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Delays {
+pub(crate) struct Delays {
     pub(super) raise_ms: u64,
     pub(super) clear_ms: u64,
 }
@@ -448,12 +448,22 @@ impl Track {
                 match &mut self.alert {
                     Some(alert) => {
                         let before = alert.severity;
-                        *alert = Alert::new(finding.kind, finding.cluster, finding.severity, alert.since_ms);
+                        *alert = Alert::new(
+                            finding.kind,
+                            finding.cluster,
+                            finding.severity,
+                            (alert.since_ms, finding.delays),
+                        );
                         (alert.severity != before).then(|| Transition::Changed(alert.clone()))
                     }
                     None if finding.held || now_ms.saturating_sub(since) < finding.delays.raise_ms => None,
                     None => {
-                        let alert = Alert::new(finding.kind, finding.cluster, finding.severity, since);
+                        let alert = Alert::new(
+                            finding.kind,
+                            finding.cluster,
+                            finding.severity,
+                            (since, finding.delays),
+                        );
                         self.alert = Some(alert.clone());
                         Some(Transition::Raised(alert))
                     }

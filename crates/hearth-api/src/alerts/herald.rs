@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Severity;
+use super::{Alert, Severity};
 
 /// Something to tell.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,6 +49,14 @@ impl<T> Default for Herald<T> {
 }
 
 impl<T: Clone> Herald<T> {
+    /// As [`Herald::look`] wants it, what there is of an alert that `what` tells of: one that rests is nothing new, and if it was
+    /// told, it is not over.
+    pub fn sight(&self, alert: &Alert, what: impl FnOnce() -> T) -> Option<(String, (Severity, T))> {
+        let key = alert.key();
+        let seen = if alert.is_resting() { self.told.get(&key)?.clone() } else { (alert.severity, what()) };
+        Some((key, seen))
+    }
+
     /// What was told and is not over.
     pub fn told(&self) -> &BTreeMap<String, (Severity, T)> {
         &self.told

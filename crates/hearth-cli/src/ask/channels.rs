@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use hearth_api::{
-    ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, MailSecurity, QuietHours, RemoveChannelRequest,
-    SetChannelRequest, SetQuietHoursRequest, Severity, TestChannelRequest, UiError,
+    ChannelTarget, ChannelView, ChannelsReply, ChannelsRequest, MailSecurity, MuteKindRequest, QuietHours,
+    RemoveChannelRequest, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, Severity, Telling,
+    TestChannelRequest, UiError,
 };
 
 use super::words::{self, moment, now_ms};
@@ -46,11 +47,32 @@ enum Command {
         /// Times of the day at which it begins and ends, such as 22:00-07:00; or off.
         hours: String,
     },
+    /// Turn the daily digest on or off: at nine in the morning, if anything happened in a day.
+    Digest {
+        /// on or off.
+        state: OnOff,
+    },
+    /// Mute a kind of alerts, on the desktop as well. What is critical is told all the same.
+    Mute {
+        /// Its code, as `hearth alerts --why` shows it, such as relay_only.
+        kind: String,
+    },
+    /// Tell a kind of alerts again.
+    Unmute {
+        /// Its code.
+        kind: String,
+    },
     /// Remove one, and forget its secrets.
     Remove {
         /// Its number in the list.
         id: u32,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnOff {
+    On,
+    Off,
 }
 
 #[derive(Args)]
@@ -182,6 +204,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 let request = SetChannelRequest { id: Some(*id), target: None, least: least.severity() };
                 node.set_channel(request).await?
             }
+            Some(Command::Digest { state }) => {
+                node.set_digest(SetDigestRequest { on: matches!(state, OnOff::On) }).await?
+            }
+            Some(Command::Mute { kind }) => {
+                node.mute_kind(MuteKindRequest { kind: kind.clone(), muted: true }).await?
+            }
+            Some(Command::Unmute { kind }) => {
+                node.mute_kind(MuteKindRequest { kind: kind.clone(), muted: false }).await?
+            }
             Some(Command::Quiet { hours }) => {
                 node.set_quiet_hours(SetQuietHoursRequest { hours: quiet_hours(hours)? }).await?
             }
@@ -220,9 +251,16 @@ fn text(reply: &ChannelsReply, now_ms: u64) -> String {
             "No channels: alerts are shown on this computer only. Add one: hearth channels add --help".into(),
         );
     }
-    if let Some(QuietHours { from_minute: from, to_minute: to }) = reply.quiet {
+    let Telling { quiet, digest, muted } = &reply.telling;
+    if let Some(QuietHours { from_minute: from, to_minute: to }) = *quiet {
         let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
         lines.push(format!("Quiet from {} to {}: only what is critical is told.", clock(from), clock(to)));
+    }
+    if *digest && !reply.channels.is_empty() {
+        lines.push("A digest at 9:00, if anything happened in a day.".into());
+    }
+    if !muted.is_empty() {
+        lines.push(format!("Muted unless critical: {}.", muted.join(", ")));
     }
     lines.join("\n")
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use hearth_api::{
-    Alert, BeaconState, BeaconView, ClusterView, ErrorCode, Flame, LeftOut, Mark, NodeView, Reach, SeatState,
-    SeatView, StatusRequest, UiError,
+    Alert, BeaconState, BeaconView, ClusterView, ErrorCode, Flame, LeftOut, Mark, NodeView, Reach, Rest,
+    SeatState, SeatView, StatusRequest, UiError,
 };
 
 use super::words::{duty, moment, now_ms, severity, span};
@@ -198,8 +198,13 @@ pub(super) fn alert_lines(alert: &Alert, now_ms: u64) -> String {
         (None, Some(_)) => format!("since {since}, getting better"),
         (None, None) => format!("since {since}"),
     };
+    let rests = match alert.rests {
+        None => String::new(),
+        Some(Rest::Muted) => ", muted".into(),
+        Some(Rest::Snoozed { until_ms }) => format!(", snoozed for {}", span(until_ms.saturating_sub(now_ms))),
+    };
     let action = alert.action.as_deref().map(|action| format!("\n      What to do: {action}"));
-    format!("  {kind}: {} ({when})\n      {}{}", alert.title, alert.text, action.unwrap_or_default())
+    format!("  {kind}: {} ({when}{rests})\n      {}{}", alert.title, alert.text, action.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -229,7 +234,8 @@ mod tests {
                 "strip": [{"slot": "64", "kind": "attester", "mark": "sent"}, {"slot": "65", "kind": "attester", "mark": "missed"}],
                 "effectiveness": {"day": 995, "week": null, "month": null},
                 "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}}],
-            "left_out": [], "checks": [], "channels": [], "alerts": [], "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}
+            "left_out": [], "checks": [], "channels": [],
+            "telling": {"quiet": null, "digest": true, "muted": []}, "alerts": [], "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}
         }))
         .unwrap();
         // As a node publishes it.

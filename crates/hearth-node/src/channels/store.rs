@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_api::{ChannelTarget, ErrorCode, QuietHours, Severity, UiError};
+use hearth_api::{ChannelTarget, ErrorCode, Severity, Telling, UiError};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -27,7 +27,7 @@ pub(super) struct Kept {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Choices {
-    pub(super) quiet: Option<QuietHours>,
+    pub(super) telling: Telling,
     pub(super) channels: Vec<Kept>,
 }
 
@@ -42,7 +42,7 @@ impl Store {
         Self { folder, installation }
     }
 
-    /// The channels and the quiet hours; none where there is no file.
+    /// The channels, and what is told; nothing where there is no file.
     pub(super) fn read(&self) -> Result<Choices, UiError> {
         let failed = |error: &dyn std::fmt::Display| {
             let details = format!("{FILE_NAME} in the data folder cannot be opened: {error}");

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use hearth_api::{
-    AlertEngine, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChannelsReply,
+    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChannelsReply,
     ChannelsRequest, ChecksReply, ChecksRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest,
     DutyRecord, DutyUnderWay, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Handler, HistoryReply,
-    HistoryRequest, KeysReply, KeysRequest, Mark, NodeView, PractiseRestoreRequest, Publisher,
-    RemoveChannelRequest, SetChannelRequest, SetQuietHoursRequest, SettingsReply, SettingsRequest,
-    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
-    SlashingRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError, without_this_node,
+    HistoryRequest, KeysReply, KeysRequest, Mark, MuteKindRequest, NodeView, PractiseRestoreRequest, Publisher,
+    RemoveChannelRequest, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SettingsReply,
+    SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest,
+    SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest,
+    UiError, without_this_node,
 };
 use hearth_types::LockHash;
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::chronicle::Chronicle;
 use super::clusters::ClusterDesks;
+use super::lookout::Lookout;
 use super::room::Room;
 use crate::channels::ChannelsDesk;
 use crate::checks::{CheckDesk, find_beacons};
@@ -31,11 +33,12 @@ pub(super) enum Question {
     UnderWay(DutiesRequest, oneshot::Sender<Vec<DutyRecord>>),
     Cluster(ClusterRequest, oneshot::Sender<Option<ClusterReply>>),
     Alerts(AlertsRequest, oneshot::Sender<AlertsReply>),
+    Snooze(SnoozeRequest, oneshot::Sender<Result<AlertsReply, UiError>>),
 }
 
 impl Question {
     /// Whoever asked may have left; then nobody hears the answer.
-    pub(super) fn answer(self, rooms: &BTreeMap<LockHash, Room>, engine: &AlertEngine) {
+    pub(super) fn answer(self, rooms: &BTreeMap<LockHash, Room>, lookout: &mut Lookout) {
         let chronicles = || rooms.values().map(Room::chronicle);
         match self {
             Self::Duties(request, reply) => {
@@ -55,9 +58,10 @@ impl Question {
                 });
             }
             Self::Alerts(request, reply) => {
-                let most = usize::try_from(request.past).unwrap_or(usize::MAX);
-                let past = engine.past().take(most).cloned().collect();
-                let _unheard = reply.send(AlertsReply { current: engine.current(), past });
+                let _unheard = reply.send(lookout.reply(request.past));
+            }
+            Self::Snooze(request, reply) => {
+                let _unheard = reply.send(lookout.snooze(&request).map(|()| lookout.reply(0)));
             }
         }
     }
@@ -149,6 +153,18 @@ impl Handler for Desk {
 
     async fn set_channel(&self, request: SetChannelRequest) -> Result<ChannelsReply, UiError> {
         self.channels.set(request).await
+    }
+
+    async fn set_digest(&self, request: SetDigestRequest) -> Result<ChannelsReply, UiError> {
+        self.channels.set_digest(request).await
+    }
+
+    async fn mute_kind(&self, request: MuteKindRequest) -> Result<ChannelsReply, UiError> {
+        self.channels.mute_kind(request).await
+    }
+
+    async fn snooze(&self, request: SnoozeRequest) -> Result<AlertsReply, UiError> {
+        self.ask(|reply| Question::Snooze(request, reply)).await?
     }
 
     async fn remove_channel(&self, request: RemoveChannelRequest) -> Result<ChannelsReply, UiError> {

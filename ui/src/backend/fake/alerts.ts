@@ -13,6 +13,8 @@ export function alert(kind: AlertKind, severity: Severity, cluster: string | nul
     title,
     text,
     action,
+    why: "Told when it lasts for 3 minutes. Over when it was so no more for 1 minute.",
+    rests: null,
   };
 }
 

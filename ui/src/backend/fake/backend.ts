@@ -37,7 +37,7 @@ export class FakeBackend implements Backend {
   #sent: NodeView | null = null;
   readonly #records = new Map<string, FakeRecord>();
   readonly #keys = new Map<string, FakeKeys>();
-  readonly #channels = new FakeChannels(() => this.clock.now());
+  readonly #channels: FakeChannels;
   readonly #asked = new Map<CommandName, number>();
   #atLogin = false;
   #demo = false;
@@ -47,6 +47,7 @@ export class FakeBackend implements Backend {
     readonly world: World,
     readonly clock: Clock,
   ) {
+    this.#channels = new FakeChannels(world.telling, () => this.clock.now());
     this.app = {
       info: () => Promise.resolve({ version: "0.1.0", log: "/home/sam/.local/state/hearth/hearth.log", demo: this.#demo }),
       startNode: () => {
@@ -97,7 +98,18 @@ export class FakeBackend implements Backend {
     change_settings: (request) => this.#change(request),
     channels: () => this.#channels.show(),
     set_channel: ({ id, target, least }) => this.#channels.set(id, target, least),
-    set_quiet_hours: ({ hours }) => this.#channels.setQuiet(hours),
+    set_quiet_hours: ({ hours }) => this.#channels.tell({ quiet: hours }),
+    set_digest: ({ on }) => this.#channels.tell({ digest: on }),
+    mute_kind: ({ kind, muted }) => {
+      const reply = this.#channels.mute(kind, muted);
+      this.#publish();
+      return reply;
+    },
+    snooze: (request) => {
+      this.world.snooze(request);
+      this.#publish();
+      return this.#alerts({ past: 0 });
+    },
     remove_channel: ({ id }) => this.#channels.remove(id),
     test_channel: ({ id }) => this.#channels.test(id),
     keys: (request) => this.#keysOf(request.cluster).show(),

@@ -1,17 +1,19 @@
-import type { ChannelsReply, ChannelTarget, ChannelView, QuietHours, Severity } from "$api";
+import type { ChannelsReply, ChannelTarget, ChannelView, Severity, Telling } from "$api";
 
 import { Failure } from "../backend";
 
 /** The alert channels of a fake node. What holds `nowhere` does not arrive. */
 export class FakeChannels {
   #channels: ChannelView[] = [];
-  #quiet: QuietHours | null = null;
   readonly #deaf = new Set<number>();
 
-  constructor(readonly now: () => number) {}
+  constructor(
+    readonly telling: Telling,
+    readonly now: () => number,
+  ) {}
 
   show(): ChannelsReply {
-    return { channels: this.#channels.map((channel) => ({ ...channel })), quiet: this.#quiet };
+    return { channels: this.#channels.map((channel) => ({ ...channel })), telling: { ...this.telling } };
   }
 
   set(id: number | null, target: ChannelTarget | null, least: Severity): ChannelsReply {
@@ -25,9 +27,14 @@ export class FakeChannels {
     return this.show();
   }
 
-  setQuiet(hours: QuietHours | null): ChannelsReply {
-    this.#quiet = hours;
+  tell(change: Partial<Telling>): ChannelsReply {
+    Object.assign(this.telling, change);
     return this.show();
+  }
+
+  mute(kind: string, muted: boolean): ChannelsReply {
+    const others = this.telling.muted.filter((one) => one !== kind);
+    return this.tell({ muted: muted ? [...others, kind].sort() : others });
   }
 
   remove(id: number): ChannelsReply {

@@ -17,6 +17,7 @@ export function difference(old: NodeView, now: NodeView): Update {
   if (differs(old.left_out, now.left_out)) changes.push({ part: "left_out", now: now.left_out });
   if (differs(old.channels, now.channels)) changes.push({ part: "channels", now: now.channels });
   if (differs(old.checks, now.checks)) changes.push({ part: "checks", now: now.checks });
+  if (differs(old.telling, now.telling)) changes.push({ part: "telling", now: now.telling });
   if (differs(old.alerts, now.alerts)) changes.push({ part: "alerts", now: now.alerts });
   if (differs(old.health, now.health)) changes.push({ part: "health", now: now.health });
   return { after: old.seq, seq: now.seq, at_ms: now.at_ms, slot: now.slot, changes };

@@ -4,7 +4,7 @@ import type { Alert, ClusterView, Flame, Health, NodeState } from "$api";
 export function judge(state: NodeState, cluster: ClusterView, alerts: readonly Alert[]): Health {
   const count = (...wanted: string[]): number => cluster.seats.filter((seat) => wanted.includes(seat.state)).length;
   const [here, unknown, { needed }] = [count("here", "slow"), count("unknown"), cluster];
-  const open = alerts.filter((alert) => alert.severity !== "info" && alert.recovering_since_ms === null);
+  const open = alerts.filter((alert) => alert.severity !== "info" && alert.recovering_since_ms === null && (alert.rests === null || alert.severity === "critical"));
   const toDo = open.find((alert) => alert.action !== null)?.title;
   const amiss = open.find((alert) => alert.action === null)?.title;
   const present = `${here} of ${cluster.seats.length} operators here`;

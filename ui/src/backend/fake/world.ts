@@ -12,6 +12,8 @@ import type {
   NodeState,
   NodeView,
   SeatView,
+  SnoozeRequest,
+  Telling,
 } from "$api";
 
 import { checks, FINE } from "./checks";
@@ -55,6 +57,7 @@ export class World {
   beaconHere = true;
   leftOut: LeftOut[] = [];
   channels: ChannelView[] = [];
+  readonly telling: Telling = { quiet: null, digest: true, muted: [] };
   computer = FINE;
   settings: NodeSettings = {
     beacon_nodes: ["http://127.0.0.1:5052"],
@@ -90,10 +93,22 @@ export class World {
       clusters,
       left_out: this.leftOut,
       channels: this.channels,
+      telling: { ...this.telling },
       checks: checks(this.beacons, this.computer, this.clusters.length === 0 ? [] : ["Maya", "Tomás"]),
-      alerts: this.alerts,
+      alerts: this.#alerts(),
       health: { ...health, sentence },
     };
+  }
+
+  snooze({ kind, cluster, until_ms: untilMs }: SnoozeRequest): void {
+    const same = (one: Alert): boolean => one.cluster === cluster && JSON.stringify(one.kind) === JSON.stringify(kind);
+    const rests = untilMs === null ? null : { kind: "snoozed" as const, until_ms: untilMs };
+    this.alerts = this.alerts.map((one) => (same(one) ? { ...one, rests } : one));
+  }
+
+  #alerts(): Alert[] {
+    const muted = (code: string): boolean => this.telling.muted.includes(code);
+    return this.alerts.map((one) => ({ ...one, rests: one.rests ?? (muted(one.kind.code) ? { kind: "muted" } : null) }));
   }
 
   duties(nowMs: number): DutyRecord[] {
@@ -123,7 +138,7 @@ export class World {
       effectiveness: { day: share(book, nowMs, 1), week: share(book, nowMs, 7), month: null },
       health: { flame: "ash", sentence: "", here: 0, spare: 0 },
     };
-    return { ...view, health: judge(this.node, view, this.alerts.filter((a) => a.cluster === null || a.cluster === view.id)) };
+    return { ...view, health: judge(this.node, view, this.#alerts().filter((a) => a.cluster === null || a.cluster === view.id)) };
   }
 
   #seat(cluster: FakeCluster, seat: SeatView, nowMs: number): SeatView {
