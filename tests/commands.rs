@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use hearth_tests::{hearth, said};
+use hearth_tests::{hearth, said, workspace};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -352,4 +352,20 @@ fn hostile_files_are_refused_at_once() {
     }
     fs::write(desk.path("bytes.json"), b"{\"name\":\"\xff\xfe\"}").unwrap();
     desk.refuses("cluster verify bytes.json", "line 1, column");
+}
+
+#[test]
+fn what_each_system_starts_with_the_computer_is_what_the_app_starts() {
+    let folder = workspace().join("installers");
+    for (name, service) in [
+        ("Linux", "linux/hearth@.service"),
+        ("macOS", "macos/always-on.sh"),
+        ("Windows", "windows/always-on.ps1"),
+    ] {
+        let text = std::fs::read_to_string(folder.join(service)).expect("it is there");
+        for word in ["run", "--wait-for-cluster", "--data-dir", "system"] {
+            assert!(text.contains(word), "{name}: {service} does not say {word}");
+        }
+        assert!(text.contains("finished first"), "{name}: {service} stops the node in the middle of a duty");
+    }
 }

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hearth_api::{ErrorCode, KeysRequest, Mark, NodeView, SeatState, Severity, SlashingRequest};
+use hearth_api::{
+    BackUpRequest, BringBackRequest, ChangeSettingsRequest, ErrorCode, KeysRequest, Mark, MoveInRequest,
+    NodeState, NodeView, SeatState, Severity, SlashingRequest,
+};
 use hearth_crypto::bls::PublicKey;
 use hearth_sim::chain::Chain;
 use hearth_sim::http::{Server, SharedChain};
@@ -136,4 +139,70 @@ async fn a_node_of_which_no_cluster_can_run_ends_and_says_why() {
     assert!(!refused.status.success(), "{}", said(&refused));
     let text = said(&refused);
     assert!(text.contains("clusters/a") && text.contains("clusters/b"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_a_cluster_begins_with_one_that_moves_in_from_charon_or_comes_back_from_a_backup() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cluster = folder.path().join("cluster");
+    create_cluster(&cluster, "family", OPERATORS, GENESIS_FORK_VERSION, &[]);
+    let keys =
+        pubkeys(&cluster).iter().map(|key| PublicKey::from_bytes(key.as_bytes()).expect("a key")).collect();
+    let chain = SharedChain::new(Chain::new(new_chain(1_000, 1), keys));
+    let beacon = Server::start(chain.clone()).await.expect("a port is free");
+    let waiting = async |name: &str, more: &[&str]| {
+        let home = folder.path().join(name);
+        std::fs::create_dir(&home).expect("a folder");
+        let mut command = Command::new(hearth());
+        command
+            .args(["run", "--wait-for-cluster", "--time-servers", "off", "--data-dir"])
+            .arg(&home)
+            .args(more);
+        let mut node = Running::start(command, &folder.path().join(format!("{name}.log")));
+        let window = open_window(&home, &mut node).await;
+        (home, node, window)
+    };
+
+    let (home, mut node, mut window) = waiting("maya", &[]).await;
+    let path = cluster.join("node0").display().to_string();
+    let move_in = |confirmed| MoveInRequest { path: path.clone(), history: None, confirmed };
+    assert_eq!(window.move_in(move_in(false)).await.expect_err("not confirmed").code, ErrorCode::ValueRefused);
+    let came = window.move_in(move_in(true)).await.expect("it is taken in");
+    assert_eq!((came.name.as_str(), came.operator, came.restart_needed), ("family", 1, false));
+    assert!(Path::new(&came.folder).starts_with(home.join("clusters")), "{came:?}");
+    let blind = |view: &NodeView| matches!(&view.node.state, NodeState::Starting { waiting_for } if waiting_for.contains("beacon node"));
+    shown(&mut window, "that a beacon node is missing", blind).await;
+    let again = window.move_in(move_in(true)).await.expect_err("it is there already");
+    assert_eq!(again.code, ErrorCode::FileRefused);
+    let chosen =
+        ChangeSettingsRequest { beacon_nodes: Some(vec![beacon.url()]), ..ChangeSettingsRequest::default() };
+    window.change_settings(chosen).await.expect("it is taken");
+    let runs = |view: &NodeView| view.node.state == NodeState::Running && view.clusters.len() == 1;
+    shown(&mut window, "the cluster at work", runs).await;
+    let named = ChangeSettingsRequest { nickname: Some("Maya".into()), ..ChangeSettingsRequest::default() };
+    assert!(
+        window.change_settings(named).await.expect("it is kept").restart_needed,
+        "duties are not disturbed now"
+    );
+
+    let file = folder.path().join("maya.hearthbackup").display().to_string();
+    let passphrase = "correct horse battery staple";
+    let back_up = BackUpRequest { cluster: None, path: file.clone(), passphrase: passphrase.into() };
+    window.back_up(back_up).await.expect("it is backed up");
+    node.terminate();
+    assert!(node.wait(), "{}", node.log());
+
+    let (_home, node, mut window) = waiting("new", &["--beacon-node", &beacon.url()]).await;
+    let bring_back = |passphrase: &str| BringBackRequest {
+        path: file.clone(),
+        passphrase: passphrase.into(),
+        confirmed: true,
+    };
+    assert_eq!(window.bring_back(bring_back("wrong")).await.expect_err("wrong").code, ErrorCode::ValueRefused);
+    let came = window.bring_back(bring_back(passphrase)).await.expect("it comes back");
+    assert_eq!((came.name.as_str(), came.restart_needed), ("family", false));
+    let waits = |view: &NodeView| view.clusters.iter().any(|cluster| cluster.refuses.is_some());
+    shown(&mut window, "why it does not sign yet", waits).await;
+    assert_eq!(chain.lock().convictions(), []);
+    drop(node);
 }

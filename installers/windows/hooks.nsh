@@ -10,12 +10,14 @@
 ; A program that runs cannot be replaced: the node is asked to stop, which finishes the duty under way, and is waited for.
 !macro NSIS_HOOK_PREINSTALL
   IfFileExists "$INSTDIR\hearth.exe" 0 +2
-    ExecWait '"$INSTDIR\hearth.exe" stop --yes --data-dir "$LOCALAPPDATA\hearth"'
+    ExecWait '"$INSTDIR\hearth.exe" stop --yes --data-dir "$LOCALAPPDATA\hearth-node"'
 !macroend
 
 !macro NSIS_HOOK_PREUNINSTALL
+  ; Only an administrator can remove the task that always-on.ps1 made; without its program it does nothing.
+  ExecWait 'schtasks.exe /Delete /F /TN "Hearth node"'
   IfFileExists "$INSTDIR\hearth.exe" 0 +2
-    ExecWait '"$INSTDIR\hearth.exe" stop --yes --data-dir "$LOCALAPPDATA\hearth"'
+    ExecWait '"$INSTDIR\hearth.exe" stop --yes --data-dir "$LOCALAPPDATA\hearth-node"'
 !macroend
 
 ; The data folder stays: it holds key shares and the record of what was signed.

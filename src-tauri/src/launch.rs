@@ -8,6 +8,8 @@ use hearth_api::{ErrorCode, UiError};
 
 /// Names another program than the one beside the app.
 const PROGRAM_VARIABLE: &str = "HEARTH_PROGRAM";
+/// Of the data folder. On Windows the programs themselves are in a folder `Hearth` beside it, and case makes no difference there.
+const FOLDER_NAME: &str = if cfg!(windows) { "hearth-node" } else { "hearth" };
 /// Names another data folder than that of this user.
 const FOLDER_VARIABLE: &str = "HEARTH_DATA_DIR";
 
@@ -26,7 +28,8 @@ impl Launcher {
             Ok::<_, std::io::Error>(own.with_file_name(format!("hearth{}", std::env::consts::EXE_SUFFIX)))
         };
         let program = std::env::var_os(PROGRAM_VARIABLE).map_or_else(beside, |named| Ok(named.into()))?;
-        let folder = std::env::var_os(FOLDER_VARIABLE).map_or_else(|| local_data.join("hearth"), PathBuf::from);
+        let folder =
+            std::env::var_os(FOLDER_VARIABLE).map_or_else(|| local_data.join(FOLDER_NAME), PathBuf::from);
         Ok(Self { program, folder })
     }
 
@@ -57,8 +60,9 @@ impl Launcher {
             OpenOptions::new().create(true).append(true).open(&path).map_err(|error| failed(&path, error))?;
         let errors = log.try_clone().map_err(|error| failed(&path, error))?;
         let mut node = Command::new(&self.program);
-        node.args(["run", "--wait-for-cluster", "--data-dir"]).arg(&self.folder);
-        node.env("HEARTH_KEPT_RUNNING_BY", "session");
+        node.args(["run", "--wait-for-cluster", "--kept-running-by", "session", "--data-dir"])
+            .arg(&self.folder);
+        node.arg("--log-file").arg(&path);
         node.stdin(Stdio::null()).stdout(Stdio::from(log)).stderr(Stdio::from(errors));
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut node, 0);
@@ -93,7 +97,11 @@ mod tests {
         let folder = home.path().join("new").join("hearth");
         let launcher = Launcher { program: "echo".into(), folder: folder.clone() };
         launcher.start().unwrap();
-        let expected = format!("run --wait-for-cluster --data-dir {}\n", folder.display());
+        let (at, log) = (folder.display(), launcher.log());
+        let expected = format!(
+            "run --wait-for-cluster --kept-running-by session --data-dir {at} --log-file {}\n",
+            log.display()
+        );
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while fs::read_to_string(launcher.log()).unwrap_or_default() != expected {
             assert!(std::time::Instant::now() < deadline, "the program said nothing");

@@ -36,11 +36,14 @@ enum Task {
         #[arg(last = true)]
         demo: Vec<String>,
     },
-    /// Open the app on the node of a data folder: its screens are built, then the window opens.
+    /// Open the app on the node of a data folder, for development: what changes in ui/ shows at once.
     App {
         /// The folder of the node; that of this user if left out.
         #[arg(long, value_name = "DIR")]
         data_dir: Option<std::path::PathBuf>,
+        /// With the screens built into it, as it is shipped.
+        #[arg(long)]
+        built: bool,
     },
     /// Everything that must hold: format, lints, fences, tests of every kind, documentation. This is what CI runs.
     Test {
@@ -110,7 +113,7 @@ fn perform(task: Task) -> Result<()> {
             command.args(demo);
             steps::hand_over(command)?;
         }
-        Task::App { data_dir } => window::app(data_dir)?,
+        Task::App { data_dir, built } => window::app(data_dir, built)?,
         Task::Test { no_devnet } => test(no_devnet)?,
         Task::Bench { filter } => bench::run(&filter)?,
         #[cfg(unix)]

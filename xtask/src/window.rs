@@ -1,9 +1,11 @@
 //! The window: `ui/`, which npm builds and tests.
 
+use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::prepare;
 use crate::steps::{Runner, cargo, hand_over, root, say, sibling};
@@ -25,6 +27,9 @@ pub(crate) fn test(runner: &mut Runner) -> Result<()> {
     shell.env("HEARTH_PROGRAM", sibling("hearth")?).env("HEARTH_APP", sibling("hearth-app")?);
     runner.step("The app in its shell", shell)
 }
+
+/// Where Vite serves the screens for [`app`].
+const RELOAD_PORT: &str = "4274";
 
 /// Whether a window can be opened here.
 pub(crate) fn has_screen() -> bool {
@@ -49,8 +54,8 @@ fn build() -> Result<Command> {
 }
 
 /// The app on a node.
-pub(crate) fn app(data_dir: Option<PathBuf>) -> Result<()> {
-    let mut app = build()?;
+pub(crate) fn app(data_dir: Option<PathBuf>, built: bool) -> Result<()> {
+    let (mut app, _served) = if built { (build()?, None) } else { build_to_reload()? };
     if let Some(folder) = data_dir {
         app.env(
             "HEARTH_DATA_DIR",
@@ -58,6 +63,40 @@ pub(crate) fn app(data_dir: Option<PathBuf>) -> Result<()> {
         );
     }
     hand_over(app)
+}
+
+/// The app that shows what Vite serves, and Vite.
+fn build_to_reload() -> Result<(Command, Option<Served>)> {
+    prepare::check(prepare::Need::Everything)?;
+    let mut runner = Runner::new(2);
+    if !root().join("ui/node_modules").exists() {
+        runner.step("Fetching what the screens need", in_ui("npm ci"))?;
+    }
+    let mut build = cargo(["build", "--workspace", "--bins", "--no-default-features"]);
+    build.env("TAURI_CONFIG", format!(r#"{{"build":{{"devUrl":"http://127.0.0.1:{RELOAD_PORT}"}}}}"#));
+    runner.step("Building hearth and the app", build)?;
+    let mut vite = Command::new(root().join("ui/node_modules/.bin/vite"));
+    vite.args(["--host", "127.0.0.1", "--strictPort", "--port", RELOAD_PORT]).current_dir(root().join("ui"));
+    let served = Served(vite.stdin(Stdio::null()).spawn().context("cannot start Vite")?);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(format!("127.0.0.1:{RELOAD_PORT}")).is_err() {
+        if Instant::now() > deadline {
+            bail!("Vite does not serve the screens; is port {RELOAD_PORT} in use?");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    say("What changes in ui/ shows at once. Close the app from its tray, or here with Ctrl-C.");
+    Ok((Command::new(sibling("hearth-app")?), Some(served)))
+}
+
+/// Vite, which ends with this.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _already_dead = self.0.kill();
+        let _reaped = self.0.wait();
+    }
 }
 
 /// Pictures for the documentation.

@@ -25,6 +25,8 @@ export type Commands = {
   keys: { request: KeysRequest; reply: KeysReply; acts: false };
   back_up: { request: BackUpRequest; reply: BackupReply; acts: true };
   practise_restore: { request: PractiseRestoreRequest; reply: BackupReply; acts: true };
+  bring_back: { request: BringBackRequest; reply: NewClusterReply; acts: true };
+  move_in: { request: MoveInRequest; reply: NewClusterReply; acts: true };
   slashing: { request: SlashingRequest; reply: SlashingReply; acts: false };
   slashing_export: { request: SlashingExportRequest; reply: SlashingExportReply; acts: true };
   slashing_import: { request: SlashingImportRequest; reply: SlashingImportReply; acts: true };
@@ -163,6 +165,14 @@ export type BeaconView = {
   /** What last went wrong with it, in its own words. */
   last_error: string | null, };
 
+export type BringBackRequest = {
+  /** The file, on the node's computer. */
+  path: string,
+  /** What opens it. */
+  passphrase: string,
+  /** Whether the owner has made sure that the node of the backup never signs again. */
+  confirmed: boolean, };
+
 export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "left_out", "now": Array<LeftOut> } | { "part": "checks", "now": Array<Check> } | { "part": "channels", "now": Array<ChannelView> } | { "part": "telling", "now": Telling } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
 
 export type ChangeSettingsRequest = {
@@ -172,7 +182,11 @@ export type ChangeSettingsRequest = {
   /** What other operators see as our name. */
   nickname: string | null,
   /** Time servers that the clock is compared with; none: it is not. */
-  time_servers: Array<string> | null, };
+  time_servers: Array<string> | null,
+  /** Addresses on which it listens for other operators, `ip:port`. */
+  listen: Array<string> | null,
+  /** Where it serves Prometheus metrics, `ip:port`; empty: nowhere. */
+  metrics: string | null, };
 
 export type ChannelKind = "webhook" | "ntfy" | "telegram" | "email";
 
@@ -538,6 +552,14 @@ export type Measured = { "check": "clock",
 
 export type Mode = "unknown" | "foreground" | "while_signed_in" | "always_on";
 
+export type MoveInRequest = {
+  /** The folder, on the node's computer. */
+  path: string,
+  /** What its validator client signed until now (EIP-3076), if there is a file of it. */
+  history: string | null,
+  /** Whether the owner has stopped Charon and its validator client for good. */
+  confirmed: boolean, };
+
 export type MuteKindRequest = {
   /** Its code, such as `relay_only`. */
   kind: string,
@@ -555,6 +577,22 @@ export type NetworkView = {
   slot_ms: number,
   /** Slots in an epoch. */
   slots_per_epoch: number, };
+
+export type NewClusterReply = {
+  /** Its folder. */
+  folder: string,
+  /** Its name; may be empty. */
+  name: string,
+  /** Hash of its lock. */
+  cluster: string,
+  /** Number of the operator that this node is in it. */
+  operator: number,
+  /** Validators, each with a key share. */
+  validators: number,
+  /** What the owner should know. */
+  warnings: Array<string>,
+  /** Whether the node has to be started again before it performs its duties. */
+  restart_needed: boolean, };
 
 export type NextDuty = {
   /** The slot. */
@@ -584,7 +622,9 @@ export type NodeSettings = {
   /** Time servers that the clock is compared with. */
   time_servers: Array<string>,
   /** Addresses on which it listens for other operators. */
-  listen: Array<string>, };
+  listen: Array<string>,
+  /** Where it serves Prometheus metrics, if anywhere. */
+  metrics: string | null, };
 
 export type NodeState = { "kind": "starting",
   /** What it waits for, as the end of "Starting: …". */

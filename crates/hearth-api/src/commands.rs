@@ -20,7 +20,10 @@ use crate::cluster::{ClusterReply, ClusterRequest};
 use crate::duty::{DutyOutcome, DutyRecord};
 use crate::error::{ErrorCode, UiError};
 use crate::history::{HistoryReply, HistoryRequest};
-use crate::keys::{BackUpRequest, BackupReply, KeysReply, KeysRequest, PractiseRestoreRequest};
+use crate::keys::{
+    BackUpRequest, BackupReply, BringBackRequest, KeysReply, KeysRequest, MoveInRequest, NewClusterReply,
+    PractiseRestoreRequest,
+};
 use crate::message::Role;
 use crate::settings::{ChangeSettingsRequest, SettingsReply, SettingsRequest};
 use crate::slashing::{
@@ -137,6 +140,10 @@ commands! {
     ACTS back_up: BackUp(BackUpRequest) -> BackupReply;
     /// Opens a backup in memory and proves each key share in it. Writes nothing.
     ACTS practise_restore: PractiseRestore(PractiseRestoreRequest) -> BackupReply;
+    /// Takes the cluster of a backup in.
+    ACTS bring_back: BringBack(BringBackRequest) -> NewClusterReply;
+    /// Takes the cluster of a folder of Charon in.
+    ACTS move_in: MoveIn(MoveInRequest) -> NewClusterReply;
     /// How far the record of signed messages reaches, per validator.
     LOOKS slashing: Slashing(SlashingRequest) -> SlashingReply;
     /// Writes the record to a file for another program.

@@ -73,6 +73,54 @@ pub struct PractiseRestoreRequest {
     pub passphrase: Secret,
 }
 
+/// Takes the cluster of a backup in, on a computer that takes the place of a lost one. Its node waits three epochs before it signs.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct BringBackRequest {
+    /// The file, on the node's computer.
+    pub path: String,
+    /// What opens it.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub passphrase: Secret,
+    /// Whether the owner has made sure that the node of the backup never signs again.
+    pub confirmed: bool,
+}
+
+/// Takes the cluster of a folder of Charon in.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct MoveInRequest {
+    /// The folder, on the node's computer.
+    pub path: String,
+    /// What its validator client signed until now (EIP-3076), if there is a file of it.
+    pub history: Option<String>,
+    /// Whether the owner has stopped Charon and its validator client for good.
+    pub confirmed: bool,
+}
+
+/// A cluster that came.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct NewClusterReply {
+    /// Its folder.
+    pub folder: String,
+    /// Its name; may be empty.
+    pub name: String,
+    /// Hash of its lock.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub cluster: LockHash,
+    /// Number of the operator that this node is in it.
+    pub operator: u8,
+    /// Validators, each with a key share.
+    pub validators: u32,
+    /// What the owner should know.
+    pub warnings: Vec<String>,
+    /// Whether the node has to be started again before it performs its duties.
+    pub restart_needed: bool,
+}
+
 /// What a backup holds.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

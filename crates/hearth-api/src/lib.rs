@@ -88,7 +88,10 @@ pub use health::{Facts, Flame, Health, flame, headline, seen_at, sentence, witho
 pub use history::{
     Effectiveness, HistoryReply, HistoryRequest, OperatorTally, Period, Step, Tally, ValidatorTally,
 };
-pub use keys::{BackUpRequest, BackupReply, KeyShare, KeysReply, KeysRequest, PractiseRestoreRequest};
+pub use keys::{
+    BackUpRequest, BackupReply, BringBackRequest, KeyShare, KeysReply, KeysRequest, MoveInRequest,
+    NewClusterReply, PractiseRestoreRequest,
+};
 pub use local::ListenError;
 pub use message::{ClientMessage, Hello, PROTOCOL, Role, ServerMessage, check_versions};
 pub use place::place_of;

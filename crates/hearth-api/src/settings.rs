@@ -20,6 +20,10 @@ pub struct ChangeSettingsRequest {
     pub nickname: Option<String>,
     /// Time servers that the clock is compared with; none: it is not.
     pub time_servers: Option<Vec<String>>,
+    /// Addresses on which it listens for other operators, `ip:port`.
+    pub listen: Option<Vec<String>>,
+    /// Where it serves Prometheus metrics, `ip:port`; empty: nowhere.
+    pub metrics: Option<String>,
 }
 
 /// The settings of a node.
@@ -34,6 +38,8 @@ pub struct NodeSettings {
     pub time_servers: Vec<String>,
     /// Addresses on which it listens for other operators.
     pub listen: Vec<String>,
+    /// Where it serves Prometheus metrics, if anywhere.
+    pub metrics: Option<String>,
 }
 
 /// The settings, and whether they are in effect.

@@ -10,15 +10,15 @@
 use std::time::Duration;
 
 use hearth_api::{
-    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChannelsReply,
-    ChannelsRequest, ChecksReply, ChecksRequest, Client, ClusterReply, ClusterRequest, Decoder, Desk,
-    DutiesReply, DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Flame, Handler, Hello,
-    HistoryReply, HistoryRequest, KeysReply, KeysRequest, MAX_FRAME_BYTES, MuteKindRequest, NodeState,
-    NodeView, PROTOCOL, PractiseRestoreRequest, Publisher, RemoveChannelRequest, Role, ServerMessage,
-    SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SettingsReply, SettingsRequest,
-    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
-    SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError,
-    ViewEvent, encode,
+    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, BringBackRequest, ChangeSettingsRequest,
+    ChannelsReply, ChannelsRequest, ChecksReply, ChecksRequest, Client, ClusterReply, ClusterRequest, Decoder,
+    Desk, DutiesReply, DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Flame, Handler, Hello,
+    HistoryReply, HistoryRequest, KeysReply, KeysRequest, MAX_FRAME_BYTES, MoveInRequest, MuteKindRequest,
+    NewClusterReply, NodeState, NodeView, PROTOCOL, PractiseRestoreRequest, Publisher, RemoveChannelRequest,
+    Role, ServerMessage, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SettingsReply,
+    SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest,
+    SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest,
+    UiError, ViewEvent, encode,
 };
 use hearth_types::Slot;
 use serde_json::{Value, json};
@@ -356,6 +356,14 @@ impl Handler for Fake {
 
     async fn back_up(&self, _: BackUpRequest) -> Result<BackupReply, UiError> {
         Err(UiError::because(ErrorCode::Unwritable, "a fake has no disk"))
+    }
+
+    async fn bring_back(&self, _: BringBackRequest) -> Result<NewClusterReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn move_in(&self, _: MoveInRequest) -> Result<NewClusterReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
     }
 
     async fn practise_restore(&self, _: PractiseRestoreRequest) -> Result<BackupReply, UiError> {

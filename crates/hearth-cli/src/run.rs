@@ -58,6 +58,9 @@ pub(crate) struct Arguments {
     /// node uses its key; and refuse to start where it says that another does. On unless =false is given.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     private_key_file_lock: Option<bool>,
+    /// What starts this node for somebody: session (the app) or system (a service of a package).
+    #[arg(long, hide = true, env = "HEARTH_KEPT_RUNNING_BY")]
+    kept_running_by: Option<String>,
     #[command(flatten)]
     scrutiny: ScrutinyArguments,
     #[command(flatten)]
@@ -113,7 +116,7 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
     settings.private_key_file_lock = arguments.private_key_file_lock.unwrap_or(settings.private_key_file_lock);
     settings.metrics = arguments.monitoring_address.or(settings.metrics);
     settings.wait_for_cluster = arguments.wait_for_cluster;
-    settings.mode = mode();
+    settings.mode = mode(arguments.kept_running_by.as_deref());
     match arguments.time_servers.as_slice() {
         [] => {}
         [off] if off == "off" => settings.time_servers.clear(),
@@ -125,13 +128,10 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-/// Whoever starts a node for somebody says so: the app, or the service of a package.
-const KEPT_RUNNING_BY: &str = "HEARTH_KEPT_RUNNING_BY";
-
-fn mode() -> Mode {
-    match std::env::var(KEPT_RUNNING_BY).as_deref() {
-        Ok("system") => Mode::AlwaysOn,
-        Ok("session") => Mode::WhileSignedIn,
+fn mode(kept_running_by: Option<&str>) -> Mode {
+    match kept_running_by {
+        Some("system") => Mode::AlwaysOn,
+        Some("session") => Mode::WhileSignedIn,
         _ if std::io::stderr().is_terminal() => Mode::Foreground,
         _ => Mode::Unknown,
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use hearth_node::offline::Scrutiny;
-use hearth_node::{Networks, Settings};
+use hearth_node::{Settings, testnet_described_in};
 
 use crate::testnet::TestnetArguments;
 
@@ -55,11 +55,8 @@ impl ScrutinyArguments {
     /// The checks for files in a folder that may come from somebody else: its settings may describe a network that nobody
     /// knows, and nothing more.
     pub(crate) fn for_foreign(&self, folder: &Path) -> Scrutiny {
-        let known = Networks::known();
-        let described = Settings::load(folder).ok().and_then(|settings| settings.testnet);
-        let described = described.filter(|testnet| known.by_fork_version(testnet.fork_version).is_none());
         Scrutiny {
-            testnet: self.testnet.described().or(described),
+            testnet: self.testnet.described().or_else(|| testnet_described_in(folder)),
             execution_client: self.execution.url(),
             no_verify: self.no_verify,
         }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Where the folders of further clusters lie in a node's data folder.
-const CLUSTERS: &str = "clusters";
+pub(crate) const CLUSTERS: &str = "clusters";
 /// A folder that has this file is a cluster's.
-const LOCK: &str = "cluster-lock.json";
+pub(crate) const LOCK: &str = "cluster-lock.json";
 
 /// The folders of a node's clusters: the data folder itself, where it is one's, then each one's in `clusters/`, by name.
 pub(crate) fn cluster_folders(data_folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -21,6 +21,7 @@ use crate::installation::Installation;
 use crate::key_guard::KeyGuardError;
 use crate::keys::KeysDesk;
 use crate::metrics::Registered;
+use crate::newcomers::Newcomers;
 use crate::place::{AtWork, Place};
 use crate::seat::SeatError;
 use crate::settings::{Settings, SettingsDesk, SettingsError};
@@ -115,27 +116,36 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let folder = Arc::new(DataFolder::open(folder)?);
     let unlisted = |source| FolderError::Unlisted { path: folder.path().to_owned(), source };
-    let mut clusters = cluster_folders(folder.path()).map_err(unlisted)?;
-    let waits = settings.wait_for_cluster && clusters.is_empty();
+    let list = || cluster_folders(folder.path()).map_err(unlisted);
+    let waits = settings.wait_for_cluster && (list()?.is_empty() || settings.beacon_nodes.is_empty());
     if settings.beacon_nodes.is_empty() && !waits {
         return Err(RunError::NoBeaconNode);
     }
-    if clusters.is_empty() {
-        // It says best what is missing there.
-        clusters.push(folder.path().to_owned());
-    }
-    let settings = Settings { wait_for_cluster: waits, ..settings };
-    let desk = SettingsDesk::new(folder.path(), settings.clone());
-    let installation = Arc::new(installation);
-    let keys = KeysDesk::new(folder.path(), None, settings.scrutiny(), Arc::clone(&installation));
+    let desk = SettingsDesk::new(folder.path(), Settings { wait_for_cluster: waits, ..settings });
+    let (installation, scrutiny) = (Arc::new(installation), desk.in_effect().scrutiny());
+    let keys = KeysDesk::new(folder.path(), None, scrutiny.clone(), Arc::clone(&installation));
+    let newcomers = Newcomers::new(folder.path(), scrutiny, Arc::clone(&installation), waits);
     let (postman, channels) = Postman::new(folder.path(), Arc::clone(&installation));
-    let stage = Stage::open(folder.path(), (desk.clone(), keys), (postman, channels), stop.clone());
-    let outcome = if waits {
-        wait(&desk, &stage.teller, stop).await
+    let desks = (desk.clone(), keys, newcomers.clone());
+    let stage = Stage::open(folder.path(), desks, (postman, channels), stop.clone());
+    let clusters = if waits {
+        wait(list, &desk, &newcomers, &stage.teller, &stop).await
     } else {
-        let crew =
-            Crew { home: Arc::clone(&folder), settings, installation, stage: &stage, failures: Vec::new() };
-        crew.tend(&clusters, observer, stop).await
+        list().map_err(RunError::from)
+    };
+    let outcome = match clusters {
+        Ok(_) if stop.is_cancelled() => Ok(()),
+        Ok(mut clusters) => {
+            if clusters.is_empty() {
+                // It says best what is missing there.
+                clusters.push(folder.path().to_owned());
+            }
+            desk.settle();
+            let (home, settings) = (Arc::clone(&folder), desk.in_effect());
+            let crew = Crew { home, settings, installation, stage: &stage, failures: Vec::new() };
+            crew.tend(&clusters, observer, stop).await
+        }
+        Err(error) => Err(error),
     };
     stage.close().await;
     // Held to the very end: nobody else may use the folder while anything of this node lives.
@@ -143,20 +153,35 @@ pub async fn run(
     outcome
 }
 
-/// Without a cluster: says what it sees of its surroundings, and is asked and set up, until it is stopped. It has nothing to
-/// sign, so that new settings are taken at once.
-async fn wait(desk: &SettingsDesk, teller: &Teller, stop: CancellationToken) -> Result<(), RunError> {
+/// Without a cluster, or without a beacon node: says what it sees of its surroundings, and is asked and set up, until it has both
+/// or is stopped. It has nothing to sign, so that new settings are taken at once. Returns the folders of the clusters.
+async fn wait(
+    list: impl Fn() -> Result<Vec<PathBuf>, FolderError>,
+    desk: &SettingsDesk,
+    newcomers: &Newcomers,
+    teller: &Teller,
+    stop: &CancellationToken,
+) -> Result<Vec<PathBuf>, RunError> {
     tracing::info!("no cluster yet: this node waits and can be set up in the window");
-    teller.tell(Notice::Running);
     loop {
-        let changed = desk.changed();
-        let settings = desk.in_effect();
+        let (changed, arrived) = (desk.changed(), newcomers.arrived());
+        let (settings, clusters) = (desk.in_effect(), list()?);
+        let blind = settings.beacon_nodes.is_empty();
+        if !blind && !clusters.is_empty() {
+            tracing::info!("a cluster is there: its duties begin");
+            return Ok(clusters);
+        }
+        teller.tell(if clusters.is_empty() {
+            Notice::Running
+        } else {
+            Notice::Starting("no beacon node is set yet")
+        });
         let watching = async {
             teller.tell(Notice::NoChain);
-            let connected = if settings.beacon_nodes.is_empty() {
+            let connected = if blind {
                 None
             } else {
-                connect(&settings, teller, &stop).await.unwrap_or_else(|error| {
+                connect(&settings, teller, stop).await.unwrap_or_else(|error| {
                     tracing::warn!(%error, "beacon node");
                     None
                 })
@@ -166,8 +191,9 @@ async fn wait(desk: &SettingsDesk, teller: &Teller, stop: CancellationToken) -> 
             watch(&beacon).await;
         };
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => return Ok(clusters),
             () = changed => {}
+            () = arrived => {}
             () = watching => {}
         }
     }

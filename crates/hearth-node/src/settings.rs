@@ -138,6 +138,12 @@ pub enum SettingsError {
     Senseless(String),
 }
 
+/// The network that the settings in a folder describe, which may come from somebody else: unless everybody knows that network.
+pub fn testnet_described_in(folder: &Path) -> Option<Testnet> {
+    let described = Settings::load(folder).ok()?.testnet?;
+    Networks::known().by_fork_version(described.fork_version).is_none().then_some(described)
+}
+
 impl Settings {
     /// How strictly the cluster's files are checked.
     pub(crate) fn scrutiny(&self) -> Scrutiny {

@@ -32,6 +32,7 @@ use crate::checks::{CheckDesk, Surveyor};
 use crate::clock;
 use crate::history::History;
 use crate::keys::KeysDesk;
+use crate::newcomers::Newcomers;
 use crate::record::RecordDesk;
 use crate::settings::SettingsDesk;
 use chronicle::Told;
@@ -60,6 +61,7 @@ pub(crate) struct Stage {
     settings: SettingsDesk,
     clusters: ClusterDesks,
     channels: ChannelsDesk,
+    newcomers: Newcomers,
     /// Tells alerts to whoever is elsewhere.
     posting: JoinHandle<()>,
     /// Answers whoever connects; `None` where the socket cannot be had.
@@ -77,7 +79,7 @@ impl Stage {
     /// A socket or a history that cannot be had is only warned about: duties depend on neither.
     pub(crate) fn open(
         folder: &Path,
-        (settings, keys): (SettingsDesk, KeysDesk),
+        (settings, keys, newcomers): (SettingsDesk, KeysDesk, Newcomers),
         (postman, channels): (Postman, ChannelsDesk),
         stop_node: CancellationToken,
     ) -> Self {
@@ -126,6 +128,7 @@ impl Stage {
             settings,
             clusters: ClusterDesks::new(keys),
             channels,
+            newcomers,
             posting,
             serving: None,
             history,
@@ -154,6 +157,7 @@ impl Stage {
             checks: self.checks.clone(),
             settings: self.settings.clone(),
             channels: self.channels.clone(),
+            newcomers: self.newcomers.clone(),
             stop_node: self.stop_node.clone(),
         }
     }

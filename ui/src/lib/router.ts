@@ -15,6 +15,8 @@ export type Route =
   | { name: "settings"; tab: SettingsTab }
   | { name: "about" }
   | { name: "join" }
+  | { name: "bring-back" }
+  | { name: "move-in" }
   | { name: "ceremony"; id: string }
   | { name: "exit"; validator: string }
   | { name: "nowhere"; path: string };
@@ -69,6 +71,8 @@ export function parseRoute(hash: string): Route {
     case "drills":
     case "about":
     case "join":
+    case "bring-back":
+    case "move-in":
       if (second === undefined) return { name: first };
       break;
     case "settings": {

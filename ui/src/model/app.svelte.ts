@@ -23,7 +23,7 @@ export class App {
   constructor(
     readonly backend: Backend,
     readonly clock: Clock,
-    window: Window,
+    readonly window: Window,
   ) {
     this.node = new NodeModel(backend, clock);
     this.router = new Router(window);
@@ -34,7 +34,12 @@ export class App {
   follow(): () => void {
     const { app } = this.backend;
     void this.#lookForDemo();
+    const touched = new AbortController();
+    for (const sign of ["pointermove", "pointerdown", "keydown", "wheel", "focus"]) {
+      this.window.addEventListener(sign, () => { this.node.touch(); }, { passive: true, signal: touched.signal });
+    }
     const stops = [
+      () => { touched.abort(); },
       // Before the node is followed: that tells the app that this page listens.
       ...(app === null ? [] : [app.onGo((to) => { this.go(to); })]),
       this.node.follow(),

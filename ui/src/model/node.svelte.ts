@@ -14,12 +14,18 @@ export const PACE_MS = 100;
 /** Between two looks at the clock. */
 const TICK_MS = 1_000;
 
+/** The same after nobody has touched the window for a while: each drawing costs more than all else that this page does. */
+const RESTING_TICK_MS = 5_000;
+const RESTING_AFTER_MS = 60_000;
+
 /** The node as the window knows it. */
 export class NodeModel {
   #link = $state.raw<Link>(noLink);
   #nowMs = $state(0);
   #times = $state.raw<PathTimes>(noTimes);
   readonly #sinceMs: number;
+  #touchedMs: number;
+  #draw: (() => void) | null = null;
 
   readonly nowMs = $derived(this.#nowMs);
   /** The same, for what shows no seconds: changes once a minute. */
@@ -36,10 +42,17 @@ export class NodeModel {
     readonly backend: Backend,
     readonly clock: Clock,
   ) {
-    this.#nowMs = this.#sinceMs = clock.now();
+    this.#nowMs = this.#sinceMs = this.#touchedMs = clock.now();
     this.opening = $derived(
       this.#link.view === null && this.#link.lost === null && this.#nowMs - this.#sinceMs < PATIENCE_MS,
     );
+  }
+
+  /** Somebody is there. */
+  touch(): void {
+    const rested = this.clock.now() - this.#touchedMs > RESTING_AFTER_MS;
+    this.#touchedMs = this.clock.now();
+    if (rested) this.#draw?.();
   }
 
   follow(): () => void {
@@ -52,23 +65,27 @@ export class NodeModel {
       this.#link = heard.link;
       this.#times = heard.times;
     };
+    this.#draw = draw;
     const stopHearing = this.backend.follow((news) => {
       const before = heard.link;
       const link = hear(before, news);
       const told = news.kind === "event" && link.view !== null;
       heard = { link, times: told ? recordTimes(heard.times, link.view) : heard.times };
       if (link.gap && !before.gap) this.backend.resync();
-      // What trembles is drawn with the next tick: each drawing costs more than all else that this page does.
+      // What trembles is drawn with the next tick.
       if (link === before || cancelDrawing !== null || (!this.stale && trembles(this.#link, link))) return;
       const wait = drawnMs + PACE_MS - this.clock.now();
       if (wait <= 0) draw();
       else cancelDrawing = this.clock.after(wait, draw);
     });
     const stopTicking = this.clock.every(TICK_MS, () => {
+      const now = this.clock.now();
+      if (now - this.#touchedMs > RESTING_AFTER_MS && now - drawnMs < RESTING_TICK_MS) return;
       if (cancelDrawing === null) draw();
       else this.#nowMs = this.clock.now();
     });
     return () => {
+      this.#draw = null;
       stopHearing();
       cancelDrawing?.();
       stopTicking();

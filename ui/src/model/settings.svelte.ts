@@ -3,7 +3,13 @@ import type { ChangeSettingsRequest, SettingsReply, UiError } from "$api";
 import type { Backend } from "../backend/backend";
 import { asUiError } from "../backend/errors";
 
-const UNCHANGED: ChangeSettingsRequest = { beacon_nodes: null, nickname: null, time_servers: null };
+const UNCHANGED: ChangeSettingsRequest = {
+  beacon_nodes: null,
+  nickname: null,
+  time_servers: null,
+  listen: null,
+  metrics: null,
+};
 
 /** The node's settings as a screen shows and changes them. */
 export class SettingsModel {

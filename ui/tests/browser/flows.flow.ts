@@ -235,6 +235,24 @@ describe("whoever sits before the window", () => {
       await window.page.waitForSelector("text=The cluster in office-old does not run");
     }));
 
+  test("moves from Charon only after confirming that it is stopped, and sees the cluster come", () =>
+    within({ at: "/clusters", scenario: "empty" }, async (window) => {
+      await window.page.click("text=Move from Charon");
+      const take = window.page.locator("button", { hasText: "Move it here" });
+      expect(await take.getAttribute("aria-disabled")).toBe("true");
+      await window.page.getByLabel("Charon's folder").fill("/home/sam/absent");
+      expect(await take.getAttribute("aria-disabled")).toBe("true");
+      await window.page.click("text=Charon and its validator client are stopped");
+      await take.click();
+      await window.page.waitForSelector("text=The file could not be read.");
+      await window.page.getByLabel("Charon's folder").fill("/home/sam/.charon");
+      await take.click();
+      await window.page.waitForSelector("text=The node begins with it at once");
+      await window.page.click("text=Look at it");
+      await window.advance(1_000);
+      await window.page.waitForSelector("h1:has-text('Sunday Supper')");
+    }));
+
   test("gives the node a name, and is told when it is too long", () =>
     within({ at: "/settings/node" }, async (window) => {
       const { page } = window;
@@ -294,6 +312,23 @@ describe("whoever sits before the window", () => {
       await window.page.waitForSelector("text=Nothing is muted.");
       await window.page.click("text=Turn the digest off");
       await window.page.waitForSelector("text=There is no digest.");
+    }));
+
+  test("chooses ports and a place for metrics, is told what is none, and turns metrics off", () =>
+    within({ at: "/settings/advanced" }, async (window) => {
+      const address = window.page.getByLabel("Address", { exact: true });
+      await address.fill("localhost");
+      await window.page.getByLabel("Save: Address").click();
+      await window.page.waitForSelector("text=This value cannot be used.");
+      await address.fill("127.0.0.1:3620");
+      await window.page.getByLabel("Save: Address").click();
+      await window.page.waitForSelector("text=Set to http://127.0.0.1:3620/metrics.");
+      await window.page.click("text=Turn off");
+      await window.page.waitForSelector("text=They are not served.");
+      await window.page.click("main >> text=Node");
+      await window.page.getByLabel("Addresses to listen on").fill("0.0.0.0:3999");
+      await window.page.getByLabel("Save: Addresses to listen on").click();
+      await window.page.waitForSelector("text=Saved");
     }));
 
   test("sets quiet hours over midnight, and turns them off", () =>

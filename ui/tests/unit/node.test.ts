@@ -55,6 +55,25 @@ describe("the model of the node", () => {
     expect(node.view?.seq).toBe(view.seq);
   });
 
+  test("looks at the clock every five seconds once nobody has touched it for a minute, and at once when somebody does", () => {
+    const { node, clock } = model();
+    const drawings = (seconds: number): number => {
+      const shown = new Set<number>();
+      for (let second = 0; second < seconds; second += 1) {
+        clock.advance(1_000);
+        shown.add(node.nowMs);
+      }
+      return shown.size;
+    };
+    expect(drawings(60)).toBe(60);
+    expect(drawings(60)).toBeLessThanOrEqual(13);
+    const before = node.nowMs;
+    clock.advance(1_000);
+    node.touch();
+    expect(node.nowMs).toBeGreaterThan(before);
+    expect(drawings(10)).toBe(10);
+  });
+
   test("draws numbers that never rest once a second, and what matters at once", () => {
     const { node, clock, tell } = model();
     let view = next(clock);

@@ -1,5 +1,6 @@
 //! Settings over the local socket: shown without secrets, changed in their file.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,6 +45,11 @@ impl SettingsDesk {
         self.in_effect().time_servers
     }
 
+    /// From now on a change is in effect only after a restart: there are clusters, whose duties it would disturb.
+    pub(crate) fn settle(&self) {
+        self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner).wait_for_cluster = false;
+    }
+
     /// Waits for the next change after this call.
     pub(crate) fn changed(&self) -> impl Future<Output = ()> + '_ {
         let mut notified = Box::pin(self.0.changed.notified());
@@ -81,12 +87,13 @@ impl SettingsDesk {
 }
 
 fn shown(settings: &Settings) -> NodeSettings {
-    let Settings { beacon_nodes, nickname, time_servers, listen, .. } = settings;
+    let Settings { beacon_nodes, nickname, time_servers, listen, metrics, .. } = settings;
     NodeSettings {
         beacon_nodes: beacon_nodes.iter().map(|url| without_secret(url)).collect(),
         nickname: nickname.clone(),
         time_servers: time_servers.clone(),
         listen: listen.clone(),
+        metrics: metrics.map(|address| address.to_string()),
     }
 }
 
@@ -156,6 +163,24 @@ fn changed_text(text: &str, before: &Settings, request: &ChangeSettingsRequest) 
             return refused("Name at most 16 hosts, such as pool.ntp.org, without http:// and without spaces.");
         }
         put(&mut file, "time-servers", value(Array::from_iter(servers)));
+    }
+    let is_address = |text: &str| text.parse::<SocketAddr>().is_ok();
+    if let Some(addresses) = &request.listen {
+        let addresses: Vec<&str> = addresses.iter().map(|address| address.trim()).collect();
+        if addresses.len() > MOST || !addresses.iter().all(|address| is_address(address)) {
+            return refused(
+                "Give addresses of this computer with a port, such as 0.0.0.0:3610 for all of them.",
+            );
+        }
+        put(&mut file, "listen", value(Array::from_iter(addresses)));
+    }
+    match request.metrics.as_deref().map(str::trim) {
+        None => {}
+        Some("") => drop(file.remove("metrics")),
+        Some(address) if is_address(address) => put(&mut file, "metrics", value(address)),
+        Some(_) => {
+            return refused("Give an address of this computer with a port, such as 127.0.0.1:3620, or none.");
+        }
     }
     Ok(file.to_string())
 }
@@ -227,6 +252,14 @@ mod tests {
             time_servers: Some(vec![server.into()]),
             ..ChangeSettingsRequest::default()
         };
+        let listening = |address: &str| ChangeSettingsRequest {
+            listen: Some(vec![address.into()]),
+            ..ChangeSettingsRequest::default()
+        };
+        let metrics = |address: &str| ChangeSettingsRequest {
+            metrics: Some(address.into()),
+            ..ChangeSettingsRequest::default()
+        };
         for wrong in [
             request(&["127.0.0.1:5052"]),
             request(&["ftp://user:hunter2@host"]),
@@ -236,6 +269,9 @@ mod tests {
             timed(""),
             timed("http://pool.ntp.org"),
             timed("a b"),
+            listening("3610"),
+            listening("home.example:3610"),
+            metrics("localhost"),
         ] {
             let refused = change(folder.path(), &wrong).unwrap_err();
             assert_eq!(refused.code, ErrorCode::ValueRefused, "{wrong:?}");
@@ -244,6 +280,27 @@ mod tests {
         assert!(!folder.path().join(FILE_NAME).exists());
         std::fs::write(folder.path().join(FILE_NAME), "}{").unwrap();
         assert_eq!(change(folder.path(), &request(&[])).unwrap_err().code, ErrorCode::Unreadable);
+    }
+
+    #[test]
+    fn ports_are_set_and_metrics_turned_off_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let change = |listen: Option<&str>, metrics: Option<&str>| {
+            let listen = listen.map(|address| vec![address.to_owned()]);
+            let request = ChangeSettingsRequest {
+                listen,
+                metrics: metrics.map(str::to_owned),
+                ..ChangeSettingsRequest::default()
+            };
+            shown(&change(folder.path(), &request).unwrap())
+        };
+        let both = change(Some(" 0.0.0.0:3610"), Some("127.0.0.1:3620"));
+        assert_eq!(
+            (both.listen, both.metrics.as_deref()),
+            (vec!["0.0.0.0:3610".to_owned()], Some("127.0.0.1:3620"))
+        );
+        let off = change(None, Some(" "));
+        assert_eq!((off.listen, off.metrics), (vec!["0.0.0.0:3610".to_owned()], None));
     }
 
     #[cfg(unix)]

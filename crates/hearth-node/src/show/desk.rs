@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use hearth_api::{
-    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, ChangeSettingsRequest, ChannelsReply,
-    ChannelsRequest, ChecksReply, ChecksRequest, ClusterReply, ClusterRequest, DutiesReply, DutiesRequest,
-    DutyRecord, DutyUnderWay, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Handler, HistoryReply,
-    HistoryRequest, KeysReply, KeysRequest, Mark, MuteKindRequest, NodeView, PractiseRestoreRequest, Publisher,
-    RemoveChannelRequest, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SettingsReply,
-    SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest,
-    SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest,
-    UiError, without_this_node,
+    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, BringBackRequest, ChangeSettingsRequest,
+    ChannelsReply, ChannelsRequest, ChecksReply, ChecksRequest, ClusterReply, ClusterRequest, DutiesReply,
+    DutiesRequest, DutyRecord, DutyUnderWay, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Handler,
+    HistoryReply, HistoryRequest, KeysReply, KeysRequest, Mark, MoveInRequest, MuteKindRequest,
+    NewClusterReply, NodeView, PractiseRestoreRequest, Publisher, RemoveChannelRequest, SetChannelRequest,
+    SetDigestRequest, SetQuietHoursRequest, SettingsReply, SettingsRequest, SlashingExportReply,
+    SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,
+    SnoozeRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError, without_this_node,
 };
 use hearth_types::LockHash;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +25,7 @@ use crate::checks::{CheckDesk, find_beacons};
 use crate::clock;
 use crate::driver::LAST_DUTY;
 use crate::history::History;
+use crate::newcomers::Newcomers;
 use crate::settings::SettingsDesk;
 
 /// What only the task that holds the view can answer.
@@ -83,6 +84,7 @@ pub(super) struct Desk {
     pub(super) checks: CheckDesk,
     pub(super) settings: SettingsDesk,
     pub(super) channels: ChannelsDesk,
+    pub(super) newcomers: Newcomers,
     pub(super) stop_node: CancellationToken,
 }
 
@@ -189,6 +191,14 @@ impl Handler for Desk {
 
     async fn practise_restore(&self, request: PractiseRestoreRequest) -> Result<BackupReply, UiError> {
         self.clusters.keys(request.cluster)?.practise(request).await
+    }
+
+    async fn bring_back(&self, request: BringBackRequest) -> Result<NewClusterReply, UiError> {
+        self.newcomers.bring_back(request).await
+    }
+
+    async fn move_in(&self, request: MoveInRequest) -> Result<NewClusterReply, UiError> {
+        self.newcomers.move_in(request).await
     }
 
     async fn slashing(&self, request: SlashingRequest) -> Result<SlashingReply, UiError> {

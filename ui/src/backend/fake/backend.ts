@@ -13,6 +13,7 @@ import {
   type SettingsReply,
   type StopRequest,
   type StopReply,
+  type NewClusterReply,
 } from "$api";
 
 import type { Clock } from "../../lib/clock";
@@ -115,6 +116,8 @@ export class FakeBackend implements Backend {
     keys: (request) => this.#keysOf(request.cluster).show(),
     back_up: (request) => this.#keysOf(request.cluster).backUp(request),
     practise_restore: (request) => this.#keysOf(request.cluster).practise(request),
+    bring_back: ({ path }) => this.#arrive(path),
+    move_in: ({ path }) => this.#arrive(path),
     slashing: (request) => this.#record(request.cluster).show(),
     slashing_export: (request) => this.#record(request.cluster).write(request),
     slashing_import: (request) => this.#record(request.cluster).add(request),
@@ -200,9 +203,10 @@ export class FakeBackend implements Backend {
     return { settings, file: "/home/sam/.local/share/hearth/settings.toml", restart_needed: this.world.restartNeeded };
   }
 
-  #change({ beacon_nodes, nickname, time_servers }: ChangeSettingsRequest): SettingsReply {
+  #change({ beacon_nodes, nickname, time_servers, listen, metrics }: ChangeSettingsRequest): SettingsReply {
     const wrong = beacon_nodes?.find((url) => !/^https?:\/\/[^/]/.test(url));
-    if (wrong !== undefined) throw new Failure(refused);
+    const noPort = [...(listen ?? []), metrics ?? ""].find((one) => one !== "" && !/^[\d.]+:\d+$/.test(one));
+    if (wrong !== undefined || noPort !== undefined) throw new Failure(refused);
     const { world } = this;
     const before = world.settings;
     world.settings = {
@@ -210,6 +214,8 @@ export class FakeBackend implements Backend {
       beacon_nodes: beacon_nodes ?? before.beacon_nodes,
       nickname: nickname ?? before.nickname,
       time_servers: time_servers ?? before.time_servers,
+      listen: listen ?? before.listen,
+      metrics: metrics === null ? before.metrics : metrics === "" ? null : metrics,
     };
     // Without a cluster there is nothing that a change could disturb.
     world.restartNeeded = world.clusters.length > 0;
@@ -221,6 +227,17 @@ export class FakeBackend implements Backend {
   #record(id: string | null): FakeRecord {
     const epoch = Math.floor(Number(this.world.view(this.clock.now()).slot ?? 0) / 32);
     return kept(this.#records, id, () => new FakeRecord(this.#find(id)?.validators ?? [], epoch));
+  }
+
+  #arrive(path: string): NewClusterReply {
+    if (path.includes("absent")) throw new Failure({ ...refused, code: "unreadable", message: "The file could not be read." });
+    const came = friends();
+    const waited = this.world.clusters.length === 0;
+    if (waited) this.world.clusters = [came];
+    this.#publish();
+    const folder = "/home/sam/.local/share/hearth/clusters/5f3a9c1e";
+    const validators = came.validators.length;
+    return { folder, name: came.name, cluster: came.id, operator: 2, validators, warnings: [], restart_needed: !waited };
   }
 
   #keysOf(id: string | null): FakeKeys {
