@@ -60,7 +60,7 @@ async fn a_node_without_a_cluster_finds_its_beacon_node_and_keeps_what_its_owner
     assert!(window.stop(StopRequest { confirmed: true }).await.expect("it stops").stopping);
     assert!(node.wait(), "{}", node.log());
     let (_again, mut window) = new_node(folder.path()).await;
-    let kept = window.settings(SettingsRequest {}).await.expect("it answers").settings;
+    let kept = window.settings(SettingsRequest::default()).await.expect("it answers").settings;
     assert_eq!((kept.nickname.as_str(), kept.beacon_nodes), ("Maya", vec![beacon.url()]));
 }
 

@@ -176,6 +176,8 @@ export type BringBackRequest = {
 export type Change = { "part": "node", "now": NodeInfo } | { "part": "network", "now": NetworkView | null } | { "part": "beacons", "now": Array<BeaconView> } | { "part": "cluster", "now": ClusterView } | { "part": "clusters", "now": Array<ClusterView> } | { "part": "left_out", "now": Array<LeftOut> } | { "part": "checks", "now": Array<Check> } | { "part": "channels", "now": Array<ChannelView> } | { "part": "telling", "now": Telling } | { "part": "alerts", "now": Array<Alert> } | { "part": "health", "now": Health };
 
 export type ChangeSettingsRequest = {
+  /** Those of this cluster, of which only its own can be changed: where it listens and where its operators are. */
+  cluster: string | null,
   /** Beacon nodes, in order of preference. An address as [`NodeSettings`] shows it stands for the one that it was made from,
  * with what is secret in it. */
   beacon_nodes: Array<string> | null,
@@ -185,6 +187,8 @@ export type ChangeSettingsRequest = {
   time_servers: Array<string> | null,
   /** Addresses on which it listens for other operators, `ip:port`. */
   listen: Array<string> | null,
+  /** Where other operators are. One that is not named is not known any more. */
+  peers: Array<PeerAddresses> | null,
   /** Where it serves Prometheus metrics, `ip:port`; empty: nowhere. */
   metrics: string | null, };
 
@@ -623,6 +627,8 @@ export type NodeSettings = {
   time_servers: Array<string>,
   /** Addresses on which it listens for other operators. */
   listen: Array<string>,
+  /** Where other operators are, by their number. */
+  peers: Array<PeerAddresses>,
   /** Where it serves Prometheus metrics, if anywhere. */
   metrics: string | null, };
 
@@ -673,6 +679,12 @@ export type OperatorTally = {
   signed: number,
   /** Duties in which it could have. */
   of: number, };
+
+export type PeerAddresses = {
+  /** The operator's number in the cluster. */
+  number: number,
+  /** `host:port`, `ip:port` or multiaddrs; tried in turn. */
+  addresses: Array<string>, };
 
 export type Period = "day" | "week" | "month";
 
@@ -786,7 +798,9 @@ export type SettingsReply = {
   /** Whether the node has to be started again before they are in effect. Also where its command line says something else. */
   restart_needed: boolean, };
 
-export type SettingsRequest = Record<symbol, never>;
+export type SettingsRequest = {
+  /** Those of this cluster, which may have some of its own; `None`: those of the node. */
+  cluster: string | null, };
 
 export type Severity = "info" | "warning" | "critical";
 

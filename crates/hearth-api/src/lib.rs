@@ -98,7 +98,7 @@ pub use place::place_of;
 pub use publish::{Publisher, Watcher};
 pub use secret::Secret;
 pub use server::{Desk, MOST_CONNECTIONS, Server};
-pub use settings::{ChangeSettingsRequest, NodeSettings, SettingsReply, SettingsRequest};
+pub use settings::{ChangeSettingsRequest, NodeSettings, PeerAddresses, SettingsReply, SettingsRequest};
 pub use slashing::{
     ImportedValidator, RecordKeys, RecordReach, RecordedValidator, SlashingExportReply, SlashingExportRequest,
     SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,

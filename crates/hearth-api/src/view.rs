@@ -349,6 +349,30 @@ const NAME_BYTES: usize = 32;
 const TEXT_BYTES: usize = 300;
 
 impl NodeView {
+    /// Whether nothing that matters differs from `other`: only numbers that never rest, such as round trips.
+    pub(crate) fn is_as_good_as(&self, other: &Self) -> bool {
+        let same_checks = self.checks.len() == other.checks.len()
+            && self.checks.iter().zip(&other.checks).all(|(one, other)| {
+                (one.grade, &one.title, &one.remedy) == (other.grade, &other.title, &other.remedy)
+            });
+        same_checks && self.at_rest() == other.at_rest()
+    }
+
+    /// Without the checks, and with every number that never rests the same. Whether it is known stays.
+    fn at_rest(&self) -> Self {
+        let mut view = Self { checks: Vec::new(), ..self.clone() };
+        for beacon in &mut view.beacons {
+            beacon.latency_ms = beacon.latency_ms.map(|_| 0);
+            beacon.head_delay_ms = beacon.head_delay_ms.map(|_| 0);
+        }
+        for seat in view.clusters.iter_mut().flat_map(|cluster| &mut cluster.seats) {
+            seat.rtt_ms = seat.rtt_ms.map(|_| 0);
+            seat.last_seen_ms = seat.last_seen_ms.map(|_| 0);
+            seat.clock_offset_ms = seat.clock_offset_ms.map(|_| 0);
+        }
+        view
+    }
+
     /// Makes every text that comes from others plain and short: see [`plain`].
     pub(crate) fn make_plain(&mut self) {
         let short = |text: &mut Option<String>, most| {

@@ -229,7 +229,7 @@ impl Crew<'_> {
             let taken = Place::take(&self.home, path, &self.settings, &self.installation).await;
             match taken.and_then(|place| alone(place, &places, &mut held)) {
                 Ok(place) => {
-                    stage.seat(place.seated(), place.keys());
+                    stage.seat(place.seated(), place.keys(), place.settings(&stage.settings));
                     places.push(place);
                 }
                 Err(error) => self.leave_out(path, error),

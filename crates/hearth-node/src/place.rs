@@ -28,7 +28,7 @@ use crate::peers::PeerInfoDesk;
 use crate::record::RecordDesk;
 use crate::restored::wait_if_restored;
 use crate::seat::Seat;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsDesk};
 use crate::show::{News, Seated, Stage};
 use crate::signing::SigningThread;
 
@@ -47,6 +47,8 @@ const PROTOCOLS: [Protocol; 3] = [
 pub(crate) struct Place {
     folder: Arc<DataFolder>,
     settings: Settings,
+    /// The node's settings; `None` where the node's folder is this cluster's.
+    of_node: Option<Settings>,
     seat: Seat,
     peers: Vec<PeerConfig>,
     guard: Option<KeyGuard>,
@@ -64,10 +66,10 @@ impl Place {
         let (home, path) = (Arc::clone(home), path.to_owned());
         let (of_node, installation) = (of_node.clone(), Arc::clone(installation));
         off_the_loop(move || {
-            let (folder, settings) = if path == home.path() {
-                (home, of_node)
+            let (folder, settings, of_node) = if path == home.path() {
+                (home, of_node, None)
             } else {
-                (Arc::new(DataFolder::open(&path)?), of_node.of_cluster(&path)?)
+                (Arc::new(DataFolder::open(&path)?), of_node.of_cluster(&path)?, Some(of_node))
             };
             tracing::info!(folder = %path.display(), "checking the cluster lock and opening key shares");
             let warn = |warning: String| tracing::warn!("cluster-lock.json: {warning}");
@@ -75,7 +77,7 @@ impl Place {
             let peers = peers(&seat, &settings)?;
             let take = || KeyGuard::take(&path, "hearth run", seat.lock_hash, installation.computer_mark());
             let guard = settings.private_key_file_lock.then(take).transpose()?;
-            Ok(Self { folder, settings, seat, peers, guard, installation })
+            Ok(Self { folder, settings, of_node, seat, peers, guard, installation })
         })
         .await?
     }
@@ -105,6 +107,14 @@ impl Place {
     pub(crate) fn keys(&self) -> KeysDesk {
         let cluster = Some((self.seat.lock_hash, Arc::clone(&self.seat.keys)));
         KeysDesk::new(self.path(), cluster, self.settings.scrutiny(), Arc::clone(&self.installation))
+    }
+
+    /// What is asked about its settings, if they are its own.
+    pub(crate) fn settings(&self, of_node: &SettingsDesk) -> SettingsDesk {
+        match self.of_node.clone() {
+            None => of_node.clone(),
+            Some(node) => SettingsDesk::of_cluster(self.path(), node, self.settings.clone()),
+        }
     }
 
     /// Whether the chain that the beacon nodes follow is the cluster's.

@@ -58,7 +58,7 @@ pub(crate) struct Stage {
     /// Measures the computer.
     surveying: JoinHandle<()>,
     checks: CheckDesk,
-    settings: SettingsDesk,
+    pub(crate) settings: SettingsDesk,
     clusters: ClusterDesks,
     channels: ChannelsDesk,
     newcomers: Newcomers,
@@ -163,8 +163,8 @@ impl Stage {
     }
 
     /// The node has a seat in a cluster, and its key shares can be asked for.
-    pub(crate) fn seat(&self, seated: Seated, keys: KeysDesk) {
-        self.clusters.add(seated.facts.cluster, &seated.facts.name, keys);
+    pub(crate) fn seat(&self, seated: Seated, keys: KeysDesk, settings: SettingsDesk) {
+        self.clusters.add(seated.facts.cluster, &seated.facts.name, keys, settings);
         self.teller.tell(Notice::Seated(Box::new(seated)));
     }
 

@@ -38,6 +38,19 @@ pub enum AddressFault {
     OtherPeer,
 }
 
+/// Whether it can be listened on.
+pub fn check_listen_address(text: &str) -> Result<(), InvalidAddress> {
+    listen(text).map(drop)
+}
+
+/// Whether it could be where a peer is, whoever that is.
+pub fn check_peer_address(text: &str) -> Result<(), InvalidAddress> {
+    match of_peer(text, PeerId::random()) {
+        Err(InvalidAddress { fault: AddressFault::OtherPeer, .. }) | Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Where to listen: `ip:port` or `/ip4|ip6/<ip>/tcp/<port>`. Port 0 lets the system choose.
 pub(crate) fn listen(text: &str) -> Result<Multiaddr, InvalidAddress> {
     let refuse = |fault| InvalidAddress { text: text.to_owned(), fault };

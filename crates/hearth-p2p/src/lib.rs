@@ -50,7 +50,7 @@ mod net;
 mod pipe;
 mod reconnect;
 
-pub use address::{AddressFault, InvalidAddress};
+pub use address::{AddressFault, InvalidAddress, check_listen_address, check_peer_address};
 pub use bytes::Bytes;
 pub use config::{HostConfig, Limits, Pattern, PeerConfig, Protocol, Timing};
 pub use event::{Event, Events, ReceiveError, Reply, SendError};

@@ -3,11 +3,12 @@ import type { ChangeSettingsRequest, SettingsReply, UiError } from "$api";
 import type { Backend } from "../backend/backend";
 import { asUiError } from "../backend/errors";
 
-const UNCHANGED: ChangeSettingsRequest = {
+const UNCHANGED: Omit<ChangeSettingsRequest, "cluster"> = {
   beacon_nodes: null,
   nickname: null,
   time_servers: null,
   listen: null,
+  peers: null,
   metrics: null,
 };
 
@@ -19,14 +20,18 @@ export class SettingsModel {
   /** Whether the last change was taken. */
   saved = $state(false);
 
-  constructor(readonly backend: Backend) {}
+  /** `cluster`: whose settings; the node's own where that is null. */
+  constructor(
+    readonly backend: Backend,
+    readonly cluster: string | null = null,
+  ) {}
 
   load(): Promise<boolean> {
-    return this.#run(() => this.backend.call("settings", {}), false);
+    return this.#run(() => this.backend.call("settings", { cluster: this.cluster }), false);
   }
 
   change(change: Partial<ChangeSettingsRequest>): Promise<boolean> {
-    return this.#run(() => this.backend.call("change_settings", { ...UNCHANGED, ...change }), true);
+    return this.#run(() => this.backend.call("change_settings", { ...UNCHANGED, ...change, cluster: this.cluster }), true);
   }
 
   async #run(work: () => Promise<SettingsReply>, changes: boolean): Promise<boolean> {

@@ -253,6 +253,15 @@ describe("whoever sits before the window", () => {
       await window.page.waitForSelector("h1:has-text('Sunday Supper')");
     }));
 
+  test("says where another operator is reached", () =>
+    within({}, async (window) => {
+      await window.page.click("summary:has-text('Addresses')");
+      await window.page.getByLabel("Maya is at").fill("home.example:3610");
+      await window.page.locator("details").getByText("Save").click();
+      await window.page.waitForSelector("details >> text=Saved.");
+      expect(await window.page.getByLabel("Maya is at").inputValue()).toBe("home.example:3610");
+    }));
+
   test("gives the node a name, and is told when it is too long", () =>
     within({ at: "/settings/node" }, async (window) => {
       const { page } = window;

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearth_api::{ChangeSettingsRequest, ErrorCode, NodeSettings, SettingsReply, UiError};
+use hearth_api::{ChangeSettingsRequest, ErrorCode, NodeSettings, PeerAddresses, SettingsReply, UiError};
 use hearth_beacon::NodeUrl;
+use hearth_p2p::{check_listen_address, check_peer_address};
 use tokio::sync::Notify;
-use toml_edit::{Array, DocumentMut, Item, value};
+use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use super::{FILE_NAME, Settings};
 use crate::aside::{aside, replace_private};
@@ -25,6 +26,8 @@ pub(crate) struct SettingsDesk(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
+    /// The node's, where these are of one of its clusters.
+    of_node: Option<Settings>,
     in_effect: Mutex<Settings>,
     changed: Notify,
 }
@@ -32,8 +35,17 @@ struct Inner {
 impl SettingsDesk {
     /// `in_effect`: what the node was started with, from the file and from its command line.
     pub(crate) fn new(folder: &Path, in_effect: Settings) -> Self {
-        let in_effect = Mutex::new(in_effect);
-        Self(Arc::new(Inner { folder: folder.to_owned(), in_effect, changed: Notify::new() }))
+        Self::with(folder, None, in_effect)
+    }
+
+    /// Those of one of several clusters, in a folder of its own.
+    pub(crate) fn of_cluster(folder: &Path, of_node: Settings, in_effect: Settings) -> Self {
+        Self::with(folder, Some(of_node), in_effect)
+    }
+
+    fn with(folder: &Path, of_node: Option<Settings>, in_effect: Settings) -> Self {
+        let (folder, in_effect) = (folder.to_owned(), Mutex::new(in_effect));
+        Self(Arc::new(Inner { folder, of_node, in_effect, changed: Notify::new() }))
     }
 
     /// What the node works with.
@@ -58,15 +70,15 @@ impl SettingsDesk {
     }
 
     pub(crate) async fn show(&self) -> Result<SettingsReply, UiError> {
-        let folder = self.0.folder.clone();
-        let settings = aside(move || read(&folder)).await?;
+        let inner = Arc::clone(&self.0);
+        let settings = aside(move || inner.read()).await?;
         Ok(self.reply(&settings))
     }
 
     /// Changes the file. A node without a cluster takes it at once; one with a cluster when it is started again.
     pub(crate) async fn change(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
-        let folder = self.0.folder.clone();
-        let settings = aside(move || change(&folder, &request)).await?;
+        let inner = Arc::clone(&self.0);
+        let settings = aside(move || inner.change(&request)).await?;
         let Settings { wait_for_cluster, mode, .. } = self.in_effect();
         if wait_for_cluster {
             let taken = Settings { wait_for_cluster, mode, ..settings.clone() };
@@ -86,13 +98,41 @@ impl SettingsDesk {
     }
 }
 
+impl Inner {
+    fn read(&self) -> Result<Settings, UiError> {
+        match &self.of_node {
+            None => read(&self.folder),
+            Some(node) => {
+                node.of_cluster(&self.folder).map_err(|error| UiError::because(ErrorCode::Unreadable, error))
+            }
+        }
+    }
+
+    fn change(&self, request: &ChangeSettingsRequest) -> Result<Settings, UiError> {
+        let ChangeSettingsRequest { beacon_nodes, time_servers, metrics, .. } = request;
+        let nodes = beacon_nodes.is_some() || time_servers.is_some() || metrics.is_some();
+        if self.of_node.is_some() && nodes {
+            return Err(UiError::value_refused(
+                "Beacon nodes, time servers and metrics are set for the whole node.",
+            ));
+        }
+        change(&self.folder, request)?;
+        self.read()
+    }
+}
+
 fn shown(settings: &Settings) -> NodeSettings {
-    let Settings { beacon_nodes, nickname, time_servers, listen, metrics, .. } = settings;
+    let Settings { beacon_nodes, nickname, time_servers, listen, peers, metrics, .. } = settings;
+    let peer = |(number, addresses): (&u8, &Vec<String>)| PeerAddresses {
+        number: *number,
+        addresses: addresses.clone(),
+    };
     NodeSettings {
         beacon_nodes: beacon_nodes.iter().map(|url| without_secret(url)).collect(),
         nickname: nickname.clone(),
         time_servers: time_servers.clone(),
         listen: listen.clone(),
+        peers: peers.iter().map(peer).collect(),
         metrics: metrics.map(|address| address.to_string()),
     }
 }
@@ -164,20 +204,35 @@ fn changed_text(text: &str, before: &Settings, request: &ChangeSettingsRequest) 
         }
         put(&mut file, "time-servers", value(Array::from_iter(servers)));
     }
-    let is_address = |text: &str| text.parse::<SocketAddr>().is_ok();
     if let Some(addresses) = &request.listen {
         let addresses: Vec<&str> = addresses.iter().map(|address| address.trim()).collect();
-        if addresses.len() > MOST || !addresses.iter().all(|address| is_address(address)) {
+        if addresses.len() > MOST || addresses.iter().any(|address| check_listen_address(address).is_err()) {
             return refused(
                 "Give addresses of this computer with a port, such as 0.0.0.0:3610 for all of them.",
             );
         }
         put(&mut file, "listen", value(Array::from_iter(addresses)));
     }
+    if let Some(peers) = &request.peers {
+        let mut table = Table::new();
+        for PeerAddresses { number, addresses } in peers {
+            let addresses: Vec<&str> = addresses.iter().map(|address| address.trim()).collect();
+            let fine = *number > 0 && addresses.iter().all(|address| check_peer_address(address).is_ok());
+            if !fine || addresses.len() > MOST {
+                return refused(
+                    "Give each operator's address with its port, such as 192.0.2.20:3610 or home.example:3610.",
+                );
+            }
+            if !addresses.is_empty() {
+                table.insert(&number.to_string(), value(Array::from_iter(addresses)));
+            }
+        }
+        file.insert("peers", Item::Table(table));
+    }
     match request.metrics.as_deref().map(str::trim) {
         None => {}
         Some("") => drop(file.remove("metrics")),
-        Some(address) if is_address(address) => put(&mut file, "metrics", value(address)),
+        Some(address) if address.parse::<SocketAddr>().is_ok() => put(&mut file, "metrics", value(address)),
         Some(_) => {
             return refused("Give an address of this computer with a port, such as 127.0.0.1:3620, or none.");
         }
@@ -280,6 +335,37 @@ mod tests {
         assert!(!folder.path().join(FILE_NAME).exists());
         std::fs::write(folder.path().join(FILE_NAME), "}{").unwrap();
         assert_eq!(change(folder.path(), &request(&[])).unwrap_err().code, ErrorCode::Unreadable);
+    }
+
+    #[tokio::test]
+    async fn one_of_several_clusters_has_addresses_of_its_own_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join(FILE_NAME),
+            "# theirs\nlisten = ['0.0.0.0:3620']\n[peers]\n3 = ['old:1']\n",
+        )
+        .unwrap();
+        let of_node =
+            Settings { beacon_nodes: vec![SECRET.into()], nickname: "Maya".into(), ..Settings::default() };
+        let in_effect = of_node.of_cluster(folder.path()).unwrap();
+        let desk = SettingsDesk::of_cluster(folder.path(), of_node, in_effect);
+        assert!(!desk.show().await.unwrap().restart_needed);
+        let peers = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+            let peers = Some(vec![PeerAddresses { number: 2, addresses }]);
+            ChangeSettingsRequest { peers, ..ChangeSettingsRequest::default() }
+        };
+        let reply = desk.change(peers(&[" home.example:3610", "/ip4/192.0.2.20/tcp/3610"])).await.unwrap();
+        assert_eq!(reply.settings.peers[0].addresses, ["home.example:3610", "/ip4/192.0.2.20/tcp/3610"]);
+        assert_eq!(
+            (reply.settings.peers.len(), reply.restart_needed, reply.settings.nickname.as_str()),
+            (1, true, "Maya")
+        );
+        assert!(std::fs::read_to_string(folder.path().join(FILE_NAME)).unwrap().contains("# theirs"));
+        for wrong in [peers(&["3610"]), peers(&["home.example"]), request(&[SECRET])] {
+            assert_eq!(desk.change(wrong).await.unwrap_err().code, ErrorCode::ValueRefused);
+        }
+        assert_eq!(desk.change(peers(&[])).await.unwrap().settings.peers, []);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use hearth_types::LockHash;
 
 use crate::keys::KeysDesk;
 use crate::record::RecordDesk;
+use crate::settings::SettingsDesk;
 
 /// The desks of all clusters. Cheap to clone.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ struct ClusterDesk {
     id: LockHash,
     name: String,
     keys: KeysDesk,
+    settings: SettingsDesk,
     /// `None` until it is open.
     record: Option<Arc<RecordDesk>>,
 }
@@ -29,8 +31,8 @@ impl ClusterDesks {
         Self { nobody, each: Arc::default() }
     }
 
-    pub(super) fn add(&self, id: LockHash, name: &str, keys: KeysDesk) {
-        self.each().push(ClusterDesk { id, name: name.to_owned(), keys, record: None });
+    pub(super) fn add(&self, id: LockHash, name: &str, keys: KeysDesk, settings: SettingsDesk) {
+        self.each().push(ClusterDesk { id, name: name.to_owned(), keys, settings, record: None });
     }
 
     pub(super) fn remove(&self, id: LockHash) {
@@ -48,6 +50,13 @@ impl ClusterDesks {
     pub(super) fn keys(&self, wanted: Option<LockHash>) -> Result<KeysDesk, UiError> {
         let each = self.each();
         Ok(which(&each, wanted)?.map_or_else(|| self.nobody.clone(), |desk| desk.keys.clone()))
+    }
+
+    /// The settings of a cluster; `None` without one.
+    pub(super) fn settings(&self, wanted: Option<LockHash>) -> Result<Option<SettingsDesk>, UiError> {
+        let each = self.each();
+        let desk = wanted.map(|_| which(&each, wanted)).transpose()?.flatten();
+        Ok(desk.map(|desk| desk.settings.clone()))
     }
 
     /// The record of the cluster that is asked for.
@@ -84,21 +93,22 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::Installation;
     use crate::offline::Scrutiny;
+    use crate::{Installation, Settings};
 
     #[test]
     fn the_only_cluster_need_not_be_named_and_one_of_several_must() {
         let folder = tempfile::tempdir().unwrap();
         let installation = Arc::new(Installation::at(folder.path().to_owned()));
         let keys = || KeysDesk::new(Path::new(""), None, Scrutiny::default(), Arc::clone(&installation));
+        let settings = || SettingsDesk::new(Path::new(""), Settings::default());
         let (desks, id) = (ClusterDesks::new(keys()), |id| LockHash::new([id; 32]));
         let code = |wanted| desks.keys(wanted).err().map(|error| error.code);
         assert_eq!((code(None), code(Some(id(1)))), (None, Some(ErrorCode::NotReady)));
-        desks.add(id(1), "one", keys());
+        desks.add(id(1), "one", keys(), settings());
         assert_eq!((code(None), code(Some(id(1))), code(Some(id(2)))), (None, None, Some(ErrorCode::NotReady)));
         assert_eq!(desks.record(None).err().map(|error| error.code), Some(ErrorCode::NotReady), "not open yet");
-        desks.add(id(2), "two", keys());
+        desks.add(id(2), "two", keys(), settings());
         assert_eq!((code(None), code(Some(id(2)))), (Some(ErrorCode::ValueRefused), None));
         assert!(desks.keys(None).unwrap_err().remedy.contains("one and two"));
         desks.remove(id(1));

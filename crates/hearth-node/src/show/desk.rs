@@ -141,12 +141,12 @@ impl Handler for Desk {
         find_beacons(request).await
     }
 
-    async fn settings(&self, _: SettingsRequest) -> Result<SettingsReply, UiError> {
-        self.settings.show().await
+    async fn settings(&self, request: SettingsRequest) -> Result<SettingsReply, UiError> {
+        self.clusters.settings(request.cluster)?.unwrap_or_else(|| self.settings.clone()).show().await
     }
 
     async fn change_settings(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
-        self.settings.change(request).await
+        self.clusters.settings(request.cluster)?.unwrap_or_else(|| self.settings.clone()).change(request).await
     }
 
     async fn channels(&self, _: ChannelsRequest) -> Result<ChannelsReply, UiError> {

@@ -64,6 +64,7 @@ export class World {
     nickname: "Sam",
     time_servers: ["pool.ntp.org", "time.cloudflare.com", "time.google.com"],
     listen: ["0.0.0.0:3610"],
+    peers: [],
     metrics: null,
   };
   restartNeeded = false;
