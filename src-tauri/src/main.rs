@@ -4,6 +4,7 @@
 //! (`hearth-api`), through [`link`]; everything that the window asks goes through the one command in [`rpc`].
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
+mod choose;
 mod deep_link;
 mod demo;
 mod launch;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     }
     let built = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, arguments, _folder| started_again(app, &arguments)))
+        .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_window_state::Builder::new().build())
         .invoke_handler(tauri::generate_handler![rpc::rpc])
         .setup(|app| Ok(start(app)?))

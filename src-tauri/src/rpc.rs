@@ -6,6 +6,7 @@ use hearth_api::{Client, ErrorCode, Role, UiError};
 use serde_json::{Value, json};
 use tauri::{AppHandle, State};
 
+use crate::choose::choose;
 use crate::demo::Stage;
 use crate::launch::Launcher;
 use crate::link::Link;
@@ -45,6 +46,7 @@ pub(crate) async fn rpc(
             let wanted = request.get("wanted").and_then(Value::as_bool);
             return starts_at_login(wanted).map(Value::Bool);
         }
+        "app_choose" => return choose(&app, request).await,
         "app_quit" => app.exit(0),
         _ => {
             let folder = stage.folder().borrow().clone();

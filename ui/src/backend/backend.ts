@@ -20,11 +20,16 @@ export type AppInfo = {
   demo: boolean;
 };
 
+/** What is chosen in a dialog of the system: something that is there, or a new file with a name proposed for it. */
+export type Wanted = { what: "file" } | { what: "folder" } | { what: "new_file"; name: string };
+
 /** What only the desktop app can do, not the node. */
 export interface AppShell {
   info(): Promise<AppInfo>;
   startNode(): Promise<void>;
   quit(): Promise<void>;
+  /** Lets a person choose a path; `null` if none was chosen. */
+  choose(wanted: Wanted): Promise<string | null>;
   /** Shows a demo of real nodes; answers when the first of them does. */
   startDemo(): Promise<void>;
   leaveDemo(): Promise<void>;

@@ -1,7 +1,7 @@
 import { invoke } from "@tauri-apps/api/core";
 import { listen } from "@tauri-apps/api/event";
 
-import type { AppInfo, Backend, CommandName, News, ReplyTo, RequestOf } from "./backend";
+import type { AppInfo, Backend, CommandName, News, ReplyTo, RequestOf, Wanted } from "./backend";
 import { Failure } from "./backend";
 import { asUiError } from "./errors";
 
@@ -10,6 +10,7 @@ type AppCommands = {
   app_watch: { request: Record<symbol, never>; reply: unknown };
   app_info: { request: Record<symbol, never>; reply: AppInfo };
   app_start_node: { request: Record<symbol, never>; reply: unknown };
+  app_choose: { request: Wanted; reply: string | null };
   app_quit: { request: Record<symbol, never>; reply: unknown };
   app_start_demo: { request: Record<symbol, never>; reply: unknown };
   app_leave_demo: { request: Record<symbol, never>; reply: unknown };
@@ -38,6 +39,7 @@ export class TauriBackend implements Backend {
     startNode: async () => {
       await app("app_start_node");
     },
+    choose: (wanted: Wanted) => app("app_choose", wanted),
     startsAtLogin: (wanted: boolean | null) => app("app_starts_at_login", { wanted }),
     startDemo: async () => {
       await app("app_start_demo");

@@ -240,12 +240,13 @@ describe("whoever sits before the window", () => {
       await window.page.click("text=Move from Charon");
       const take = window.page.locator("button", { hasText: "Move it here" });
       expect(await take.getAttribute("aria-disabled")).toBe("true");
-      await window.page.getByLabel("Charon's folder").fill("/home/sam/absent");
+      await window.page.getByLabel("Charon's folder", { exact: true }).fill("/home/sam/absent");
       expect(await take.getAttribute("aria-disabled")).toBe("true");
       await window.page.click("text=Charon and its validator client are stopped");
       await take.click();
       await window.page.waitForSelector("text=The file could not be read.");
-      await window.page.getByLabel("Charon's folder").fill("/home/sam/.charon");
+      await window.page.getByLabel("Choose: Charon's folder").click();
+      await expect.poll(() => window.page.getByLabel("Charon's folder", { exact: true }).inputValue()).toBe("/home/sam/chosen");
       await take.click();
       await window.page.waitForSelector("text=The node begins with it at once");
       await window.page.click("text=Look at it");

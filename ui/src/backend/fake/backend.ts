@@ -56,6 +56,7 @@ export class FakeBackend implements Backend {
         return Promise.resolve();
       },
       quit: () => Promise.resolve(),
+      choose: (wanted) => Promise.resolve(`/home/sam/${wanted.what === "new_file" ? wanted.name : "chosen"}`),
       startDemo: () => {
         this.#demo = true;
         this.world.clusters = [friends()];
