@@ -135,10 +135,10 @@ describe("whoever sits before the window", () => {
   test("writes the record to a file, and is told when the place is taken", () =>
     within({ at: "/slashing" }, async (window) => {
       const { page } = window;
-      await page.getByLabel("New file").fill("/home/sam/taken.json");
+      await page.getByLabel("New file", { exact: true }).fill("/home/sam/taken.json");
       await page.click("text=Write the file");
       await page.waitForSelector("[role=alert]:has-text('never overwritten')");
-      await page.getByLabel("New file").fill("/home/sam/free.json");
+      await page.getByLabel("New file", { exact: true }).fill("/home/sam/free.json");
       await page.click("text=Write the file");
       await page.waitForSelector("text=free.json is written");
     }));
@@ -198,7 +198,7 @@ describe("whoever sits before the window", () => {
     within({ at: "/keys" }, async (window) => {
       const { page } = window;
       await page.waitForSelector("text=Not backed up yet");
-      const [newFile, file] = [page.getByLabel("New file"), page.getByLabel("Backup file")];
+      const [newFile, file] = [page.getByLabel("New file", { exact: true }), page.getByLabel("Backup file", { exact: true })];
       await newFile.fill("/media/stick/sam.hearthbackup");
       await page.getByLabel("Passphrase", { exact: true }).first().fill("amber bridge");
       await page.getByLabel("The same again").fill("amber bridges");
@@ -245,7 +245,7 @@ describe("whoever sits before the window", () => {
       await window.page.click("text=Charon and its validator client are stopped");
       await take.click();
       await window.page.waitForSelector("text=The file could not be read.");
-      await window.page.getByLabel("Choose: Charon's folder").click();
+      await window.page.getByLabel("Choose… (Charon's folder)").click();
       await expect.poll(() => window.page.getByLabel("Charon's folder", { exact: true }).inputValue()).toBe("/home/sam/chosen");
       await take.click();
       await window.page.waitForSelector("text=The node begins with it at once");
@@ -270,7 +270,7 @@ describe("whoever sits before the window", () => {
       await name.fill("é".repeat(17));
       await page.waitForSelector("text=2 bytes too long");
       await name.fill("Sam at the lake");
-      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByRole("button", { name: "Save", exact: true }).click();
       await page.waitForSelector("text=In effect when the node is started again");
     }));
 
@@ -328,16 +328,16 @@ describe("whoever sits before the window", () => {
     within({ at: "/settings/advanced" }, async (window) => {
       const address = window.page.getByLabel("Address", { exact: true });
       await address.fill("localhost");
-      await window.page.getByLabel("Save: Address").click();
+      await window.page.getByLabel("Save (Address)").click();
       await window.page.waitForSelector("text=This value cannot be used.");
       await address.fill("127.0.0.1:3620");
-      await window.page.getByLabel("Save: Address").click();
+      await window.page.getByLabel("Save (Address)").click();
       await window.page.waitForSelector("text=Set to http://127.0.0.1:3620/metrics.");
       await window.page.click("text=Turn off");
       await window.page.waitForSelector("text=They are not served.");
       await window.page.click("main >> text=Node");
-      await window.page.getByLabel("Addresses to listen on").fill("0.0.0.0:3999");
-      await window.page.getByLabel("Save: Addresses to listen on").click();
+      await window.page.getByLabel("Addresses to listen on", { exact: true }).fill("0.0.0.0:3999");
+      await window.page.getByLabel("Save (Addresses to listen on)").click();
       await window.page.waitForSelector("text=Saved");
     }));
 
