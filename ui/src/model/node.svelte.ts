@@ -15,7 +15,7 @@ export const PACE_MS = 100;
 const TICK_MS = 1_000;
 
 /** The same after nobody has touched the window for a while: each drawing costs more than all else that this page does. */
-const RESTING_TICK_MS = 5_000;
+const RESTING_TICK_MS = 30_000;
 const RESTING_AFTER_MS = 60_000;
 
 /** The node as the window knows it. */
@@ -80,7 +80,9 @@ export class NodeModel {
     });
     const stopTicking = this.clock.every(TICK_MS, () => {
       const now = this.clock.now();
-      if (now - this.#touchedMs > RESTING_AFTER_MS && now - drawnMs < RESTING_TICK_MS) return;
+      const rests = now - this.#touchedMs > RESTING_AFTER_MS && now - drawnMs < RESTING_TICK_MS;
+      // That the node has fallen silent is seen at once all the same.
+      if (rests && isStale(heard.link.view, now) === this.stale) return;
       if (cancelDrawing === null) draw();
       else this.#nowMs = this.clock.now();
     });

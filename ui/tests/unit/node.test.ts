@@ -55,8 +55,9 @@ describe("the model of the node", () => {
     expect(node.view?.seq).toBe(view.seq);
   });
 
-  test("looks at the clock every five seconds once nobody has touched it for a minute, and at once when somebody does", () => {
-    const { node, clock } = model();
+  test("draws every half minute once nobody has touched it for a minute, and at once when somebody does or the node falls silent", () => {
+    const { node, clock, tell } = model();
+    tell({ kind: "event", event: { snapshot: next(clock) } });
     const drawings = (seconds: number): number => {
       const shown = new Set<number>();
       for (let second = 0; second < seconds; second += 1) {
@@ -66,7 +67,12 @@ describe("the model of the node", () => {
       return shown.size;
     };
     expect(drawings(60)).toBe(60);
-    expect(drawings(60)).toBeLessThanOrEqual(13);
+    tell({ kind: "event", event: { snapshot: next(clock) } });
+    clock.advance(200);
+    expect(node.stale).toBe(false);
+    clock.advance(16_000);
+    expect(node.stale).toBe(true);
+    expect(drawings(60)).toBeLessThanOrEqual(3);
     const before = node.nowMs;
     clock.advance(1_000);
     node.touch();
