@@ -79,7 +79,9 @@ fn start(app: &mut App) -> anyhow::Result<()> {
     match deep_link::among(arguments.iter().map(String::as_str)) {
         Some(place) => window::go(app.handle(), place),
         None if hidden && app.state::<Companion>().has_tray() => {}
-        None => window::open(app.handle())?,
+        // Without a tray a window that nobody sees could not be reached.
+        None if hidden => window::open_minimized(app.handle())?,
+        None => drop(window::open(app.handle())?),
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ pub(crate) struct Errand {
 }
 
 /// Opens it. It shows the page that was built into the app, and never another.
-pub(crate) fn open(app: &AppHandle) -> tauri::Result<()> {
+pub(crate) fn open(app: &AppHandle) -> tauri::Result<tauri::WebviewWindow> {
     // Only in a build for development: see the feature `screens-within`.
     let served = app.config().build.dev_url.clone().filter(|_| tauri::is_dev());
     let window = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::default())
@@ -36,7 +36,12 @@ pub(crate) fn open(app: &AppHandle) -> tauri::Result<()> {
             handle.state::<Errand>().page_listens.store(false, Ordering::Relaxed);
         }
     });
-    Ok(())
+    Ok(window)
+}
+
+/// Opens it where it does not disturb.
+pub(crate) fn open_minimized(app: &AppHandle) -> tauri::Result<()> {
+    open(app)?.minimize()
 }
 
 /// Where there is no graphics card, as on many a small server, the web engine would still put the whole window together anew for
@@ -91,7 +96,7 @@ fn deliver(app: &AppHandle) {
 fn show(app: &AppHandle) {
     let shown = match app.get_webview_window(LABEL) {
         Some(window) => window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus()),
-        None => open(app),
+        None => open(app).map(drop),
     };
     if let Err(error) = shown {
         tracing::warn!(%error, "the window does not come to the front");
