@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hearth_api::{
-    BackUpRequest, BringBackRequest, ChangeSettingsRequest, ErrorCode, KeysRequest, Mark, MoveInRequest,
+    BackUpRequest, BringBackRequest, ChangeSettingsRequest, ErrorCode, Flame, KeysRequest, Mark, MoveInRequest,
     NodeState, NodeView, SeatState, Severity, SlashingRequest,
 };
 use hearth_crypto::bls::PublicKey;
@@ -162,6 +162,25 @@ async fn a_node_without_a_cluster_begins_with_one_that_moves_in_from_charon_or_c
         let window = open_window(&home, &mut node).await;
         (home, node, window)
     };
+
+    // With a cluster of another network alone it says so, stays, and can be asked and set up.
+    let other = folder.path().join("other");
+    create_cluster(&other, "other", OPERATORS, "0x00000043", &[]);
+    let (_elsewhere, mut node, mut window) = waiting("elsewhere", &["--beacon-node", &beacon.url()]).await;
+    let path = other.join("node0").display().to_string();
+    window.move_in(MoveInRequest { path, history: None, confirmed: true }).await.expect("it is taken in");
+    let dark =
+        |view: &NodeView| view.health.flame == Flame::Dark && view.health.sentence.contains("does not run");
+    let view = shown(&mut window, "that nothing can be run", dark).await;
+    assert!(view.left_out.first().is_some_and(|left_out| left_out.reason.contains("network")), "{view:#?}");
+    let named = ChangeSettingsRequest { nickname: Some("Sam".into()), ..ChangeSettingsRequest::default() };
+    assert!(
+        !window.change_settings(named).await.expect("it is taken").restart_needed,
+        "it tries again with that"
+    );
+    shown(&mut window, "that it is still so", dark).await;
+    node.terminate();
+    assert!(node.wait(), "{}", node.log());
 
     let (home, mut node, mut window) = waiting("maya", &[]).await;
     let path = cluster.join("node0").display().to_string();

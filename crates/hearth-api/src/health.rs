@@ -145,6 +145,11 @@ pub(crate) fn judge(view: &mut NodeView) {
             Health { sentence: format!("{}: {sentence}", worst.name), ..worst.health.clone() }
         }
         (Some(worst), _) => worst.health.clone(),
+        (None, NodeState::Running) if !view.left_out.is_empty() => {
+            let folders: Vec<_> = view.left_out.iter().map(|left_out| left_out.folder.as_str()).collect();
+            let sentence = format!("Not signing: the cluster in {} does not run.", folders.join(", "));
+            Health { flame: Flame::Dark, sentence, ..Health::default() }
+        }
         (None, NodeState::Running) => Health { sentence: "No cluster yet.".into(), ..Health::default() },
         (None, state) => {
             let nobody = Facts {

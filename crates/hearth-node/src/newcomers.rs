@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hearth_api::{BringBackRequest, ErrorCode, MoveInRequest, NewClusterReply, UiError};
 use hearth_types::LockHash;
@@ -23,15 +24,21 @@ struct Inner {
     scrutiny: Scrutiny,
     installation: Arc<Installation>,
     /// Whether the node has no cluster yet and begins with one that comes.
-    waits: bool,
+    waits: AtomicBool,
     arrived: Notify,
     turn: Mutex<()>,
 }
 
 impl Newcomers {
     pub(crate) fn new(home: &Path, scrutiny: Scrutiny, installation: Arc<Installation>, waits: bool) -> Self {
+        let waits = AtomicBool::new(waits);
         let (arrived, turn) = (Notify::new(), Mutex::const_new(()));
         Self(Arc::new(Inner { home: home.to_owned(), scrutiny, installation, waits, arrived, turn }))
+    }
+
+    /// Whether one that comes from now on is begun with at once.
+    pub(crate) fn set_waiting(&self, waits: bool) {
+        self.0.waits.store(waits, Ordering::Relaxed);
     }
 
     /// Waits for the next one after this call.
@@ -63,7 +70,7 @@ impl Newcomers {
                 operator: facts.operator.share().get(),
                 validators: u32::try_from(facts.validators).unwrap_or(u32::MAX),
                 warnings: Vec::new(),
-                restart_needed: !inner.waits,
+                restart_needed: !inner.waits.load(Ordering::Relaxed),
             })
         })
         .await?;
@@ -97,7 +104,7 @@ impl Newcomers {
                 operator: operator.share().get(),
                 validators: u32::try_from(validators).unwrap_or(u32::MAX),
                 warnings,
-                restart_needed: !inner.waits,
+                restart_needed: !inner.waits.load(Ordering::Relaxed),
             })
         })
         .await?;

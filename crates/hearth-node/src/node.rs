@@ -30,6 +30,9 @@ use crate::show::{Notice, Stage, Teller};
 /// Between two looks at the beacon nodes' health.
 const BEACON_CHECK: Duration = Duration::from_secs(6);
 
+/// Between two tries of a node whose clusters cannot be run, and which is to wait.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
+
 /// Why a node does not run.
 #[derive(Debug, Error)]
 pub enum RunError {
@@ -117,7 +120,8 @@ pub async fn run(
     let folder = Arc::new(DataFolder::open(folder)?);
     let unlisted = |source| FolderError::Unlisted { path: folder.path().to_owned(), source };
     let list = || cluster_folders(folder.path()).map_err(unlisted);
-    let waits = settings.wait_for_cluster && (list()?.is_empty() || settings.beacon_nodes.is_empty());
+    let patient = settings.wait_for_cluster;
+    let waits = patient && (list()?.is_empty() || settings.beacon_nodes.is_empty());
     if settings.beacon_nodes.is_empty() && !waits {
         return Err(RunError::NoBeaconNode);
     }
@@ -128,24 +132,42 @@ pub async fn run(
     let (postman, channels) = Postman::new(folder.path(), Arc::clone(&installation));
     let desks = (desk.clone(), keys, newcomers.clone());
     let stage = Stage::open(folder.path(), desks, (postman, channels), stop.clone());
-    let clusters = if waits {
-        wait(list, &desk, &newcomers, &stage.teller, &stop).await
-    } else {
-        list().map_err(RunError::from)
-    };
-    let outcome = match clusters {
-        Ok(_) if stop.is_cancelled() => Ok(()),
-        Ok(mut clusters) => {
-            if clusters.is_empty() {
-                // It says best what is missing there.
-                clusters.push(folder.path().to_owned());
-            }
-            desk.settle();
-            let (home, settings) = (Arc::clone(&folder), desk.in_effect());
-            let crew = Crew { home, settings, installation, stage: &stage, failures: Vec::new() };
-            crew.tend(&clusters, observer, stop).await
+    let outcome = loop {
+        let clusters = if waits {
+            wait(list, &desk, &newcomers, &stage.teller, &stop).await
+        } else {
+            list().map_err(RunError::from)
+        };
+        let mut clusters = match clusters {
+            Ok(_) if stop.is_cancelled() => break Ok(()),
+            Ok(clusters) => clusters,
+            Err(error) => break Err(error),
+        };
+        if clusters.is_empty() {
+            // It says best what is missing there.
+            clusters.push(folder.path().to_owned());
         }
-        Err(error) => Err(error),
+        desk.set_waiting(false);
+        newcomers.set_waiting(false);
+        let (home, settings, installation) = (Arc::clone(&folder), desk.in_effect(), Arc::clone(&installation));
+        let crew = Crew { home, settings, installation, stage: &stage, failures: Vec::new() };
+        match crew.tend(&clusters, Arc::clone(&observer), stop.clone()).await {
+            Err(error) if patient && !matches!(error, RunError::Broken(_)) => {
+                tracing::warn!(%error, "nothing runs; this node waits until that is put right, and tries again every minute");
+            }
+            outcome => break outcome,
+        }
+        // Whoever sits before the window can put it right there: nothing is signed that a change could disturb.
+        let (changed, arrived) = (desk.changed(), newcomers.arrived());
+        desk.set_waiting(true);
+        newcomers.set_waiting(true);
+        tokio::select! {
+            () = stop.cancelled() => break Ok(()),
+            () = changed => {}
+            () = arrived => {}
+            () = tokio::time::sleep(TRY_AGAIN) => {}
+        }
+        stage.teller.tell(Notice::TryingAgain);
     };
     stage.close().await;
     // Held to the very end: nobody else may use the folder while anything of this node lives.
@@ -236,11 +258,16 @@ impl Crew<'_> {
             }
         }
         if places.is_empty() {
+            teller.tell(Notice::Running);
             return Err(self.because());
         }
 
         teller.tell(Notice::Starting("waiting for the beacon node"));
-        let Some((beacon, spec)) = connect(&self.settings, teller, &stop).await? else { return Ok(()) };
+        let connected = match connect(&self.settings, teller, &stop).await {
+            Ok(connected) => connected,
+            Err(error) => return Err(self.give_up(&places, error)),
+        };
+        let Some((beacon, spec)) = connected else { return Ok(()) };
         let (beacon, spec) = (Arc::new(beacon), Arc::new(spec));
         let mut ready = Vec::new();
         let mut registered = Registered::default();
@@ -255,7 +282,10 @@ impl Crew<'_> {
         }
         if let Some(address) = self.settings.metrics {
             let failed = |source| RunError::System { what: format!("serving metrics on {address}"), source };
-            registered.serve(address, stop.child_token()).await.map_err(failed)?;
+            if let Err(error) = registered.serve(address, stop.child_token()).await.map_err(failed) {
+                let places: Vec<_> = ready.into_iter().map(|(_, place)| place).collect();
+                return Err(self.give_up(&places, error));
+            }
             tracing::info!("metrics: http://{address}/metrics");
         }
         let mut at_work = Vec::new();
@@ -271,6 +301,7 @@ impl Crew<'_> {
             }
         }
         if at_work.is_empty() {
+            teller.tell(Notice::Running);
             return Err(self.because());
         }
         teller.tell(Notice::Chain(spec, beacon.status()));
@@ -285,15 +316,30 @@ impl Crew<'_> {
 
     fn leave_out(&mut self, path: &Path, error: RunError) {
         tracing::error!(folder = %path.display(), %error, "this cluster does not run");
-        let folder = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        self.stage.teller.tell(Notice::LeftOut { folder, reason: error.to_string() });
+        self.stage.teller.tell(Notice::LeftOut { folder: name_of(path), reason: error.to_string() });
         self.failures.push(error);
+    }
+
+    /// None of these can be run, for one reason.
+    fn give_up(&mut self, places: &[Place], error: RunError) -> RunError {
+        for place in places {
+            self.stage.unseat(place.id());
+            let folder = name_of(place.path());
+            self.stage.teller.tell(Notice::LeftOut { folder, reason: error.to_string() });
+        }
+        self.stage.teller.tell(Notice::Running);
+        error
     }
 
     /// Why nothing runs.
     fn because(mut self) -> RunError {
         self.failures.swap_remove(0)
     }
+}
+
+/// What to call a cluster's folder.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Refuses key shares that another place of this node holds.

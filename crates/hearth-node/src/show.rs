@@ -252,6 +252,7 @@ impl Show {
                 self.rooms.remove(&id);
                 self.view.clusters.retain(|cluster| cluster.id != id);
             }
+            Notice::TryingAgain => self.view.left_out.clear(),
             Notice::LeftOut { folder, reason } => self.view.left_out.push(LeftOut { folder, reason }),
             Notice::Beacon(progress) => {
                 let heard = waited_for(progress);

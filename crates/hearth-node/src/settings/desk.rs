@@ -57,9 +57,9 @@ impl SettingsDesk {
         self.in_effect().time_servers
     }
 
-    /// From now on a change is in effect only after a restart: there are clusters, whose duties it would disturb.
-    pub(crate) fn settle(&self) {
-        self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner).wait_for_cluster = false;
+    /// Whether a change is in effect at once; else after a restart, because there are clusters whose duties it would disturb.
+    pub(crate) fn set_waiting(&self, waits: bool) {
+        self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner).wait_for_cluster = waits;
     }
 
     /// Waits for the next change after this call.
@@ -77,11 +77,27 @@ impl SettingsDesk {
 
     /// Changes the file. A node without a cluster takes it at once; one with a cluster when it is started again.
     pub(crate) async fn change(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
-        let inner = Arc::clone(&self.0);
-        let settings = aside(move || inner.change(&request)).await?;
-        let Settings { wait_for_cluster, mode, .. } = self.in_effect();
-        if wait_for_cluster {
-            let taken = Settings { wait_for_cluster, mode, ..settings.clone() };
+        let (inner, changes) = (Arc::clone(&self.0), request.clone());
+        let settings = aside(move || inner.change(&changes)).await?;
+        let mut taken = self.in_effect();
+        if taken.wait_for_cluster {
+            // The rest is as before, also what the command line said otherwise than the file.
+            let ChangeSettingsRequest {
+                cluster: _,
+                beacon_nodes,
+                nickname,
+                time_servers,
+                listen,
+                peers,
+                metrics,
+            } = &request;
+            let Settings { beacon_nodes: nodes, nickname: name, time_servers: servers, .. } = settings.clone();
+            set(beacon_nodes, &mut taken.beacon_nodes, nodes);
+            set(nickname, &mut taken.nickname, name);
+            set(time_servers, &mut taken.time_servers, servers);
+            set(listen, &mut taken.listen, settings.listen.clone());
+            set(peers, &mut taken.peers, settings.peers.clone());
+            set(metrics, &mut taken.metrics, settings.metrics);
             *self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner) = taken;
             self.0.changed.notify_waiters();
         }
@@ -89,12 +105,20 @@ impl SettingsDesk {
     }
 
     fn reply(&self, settings: &Settings) -> SettingsReply {
-        let shown = shown(settings);
+        let (shown, in_effect) = (shown(settings), self.in_effect());
         SettingsReply {
-            restart_needed: shown != self::shown(&self.in_effect()),
+            // One that waits takes every change at once; what its command line says is no change.
+            restart_needed: !in_effect.wait_for_cluster && shown != self::shown(&in_effect),
             settings: shown,
             file: self.0.folder.join(FILE_NAME).display().to_string(),
         }
+    }
+}
+
+/// Takes what is new, if it was asked for.
+fn set<A, T>(asked: &Option<A>, taken: &mut T, new: T) {
+    if asked.is_some() {
+        *taken = new;
     }
 }
 
@@ -284,7 +308,12 @@ mod tests {
     #[tokio::test]
     async fn a_node_without_a_cluster_takes_a_change_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let started_with = Settings { wait_for_cluster: true, ..Settings::default() };
+        let on_the_command_line = vec!["http://127.0.0.1:5052".to_owned()];
+        let started_with = Settings {
+            wait_for_cluster: true,
+            beacon_nodes: on_the_command_line.clone(),
+            ..Settings::default()
+        };
         let desk = SettingsDesk::new(folder.path(), started_with);
         let changed = desk.changed();
         let nickname = Some(" Maya ".to_owned());
@@ -292,6 +321,7 @@ mod tests {
         let change = ChangeSettingsRequest { nickname, time_servers, ..ChangeSettingsRequest::default() };
         let reply = desk.change(change).await.unwrap();
         assert_eq!((reply.settings.nickname.as_str(), reply.restart_needed), ("Maya", false));
+        assert_eq!(desk.in_effect().beacon_nodes, on_the_command_line, "nobody changed that");
         changed.await;
         assert_eq!(desk.in_effect().time_servers, Vec::<String>::new());
     }

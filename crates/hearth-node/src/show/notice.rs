@@ -30,6 +30,8 @@ pub(crate) enum Notice {
         /// Why, as a sentence without its full stop.
         reason: String,
     },
+    /// What was left out is tried again.
+    TryingAgain,
     /// What a beacon node answers before there is a chain to follow.
     Beacon(Progress),
     /// It follows a chain.
