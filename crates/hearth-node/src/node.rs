@@ -271,6 +271,9 @@ impl Crew<'_> {
         let (beacon, spec) = (Arc::new(beacon), Arc::new(spec));
         let mut ready = Vec::new();
         let mut registered = Registered::default();
+        // Ends with this try: the next one wants the address again.
+        let serving = stop.child_token();
+        let _ends = serving.clone().drop_guard();
         for place in places {
             match place.check_network(&spec) {
                 Ok(()) => ready.push((registered.cluster(place.id(), place.name()), place)),
@@ -282,7 +285,7 @@ impl Crew<'_> {
         }
         if let Some(address) = self.settings.metrics {
             let failed = |source| RunError::System { what: format!("serving metrics on {address}"), source };
-            if let Err(error) = registered.serve(address, stop.child_token()).await.map_err(failed) {
+            if let Err(error) = registered.serve(address, serving.clone()).await.map_err(failed) {
                 let places: Vec<_> = ready.into_iter().map(|(_, place)| place).collect();
                 return Err(self.give_up(&places, error));
             }
