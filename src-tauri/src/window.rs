@@ -45,7 +45,7 @@ pub(crate) fn open_minimized(app: &AppHandle) -> tauri::Result<()> {
 }
 
 /// Where there is no graphics card, as on many a small server, the web engine would still put the whole window together anew for
-/// each number that changes. Told not to, it draws only the number, at a third of the work (docs/benchmarks.md).
+/// each number that changes. Told not to, it draws only the number, at half the work (docs/benchmarks.md).
 #[cfg(target_os = "linux")]
 fn draw_without_a_graphics_card(window: &tauri::WebviewWindow) {
     use webkit2gtk::{HardwareAccelerationPolicy, SettingsExt, WebViewExt};

@@ -175,7 +175,7 @@ pub enum AlertKind {
         /// Where it goes, as far as that is not secret.
         goes_to: String,
     },
-    /// A cluster in the node's folder does not run; others do.
+    /// A cluster in the node's folder does not run.
     LeftOut {
         /// Name of its folder.
         folder: String,

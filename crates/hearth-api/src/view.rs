@@ -179,7 +179,7 @@ impl BeaconState {
     }
 }
 
-/// A cluster that a node has in its folder and does not run, while it runs others.
+/// A cluster that a node has in its folder and does not run.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LeftOut {

@@ -41,13 +41,10 @@ pub struct Digest {
 impl Digest {
     /// Takes note of what there is now.
     pub fn look(&mut self, now_ms: u64, alerts: &[Alert]) {
-        let mut gone: Vec<&String> =
-            self.troubles.iter().filter(|(_, trouble)| trouble.over_ms.is_none()).map(|(key, _)| key).collect();
         let keys: Vec<String> = alerts.iter().map(Alert::key).collect();
-        gone.retain(|key| !keys.contains(key));
-        for key in gone.into_iter().cloned().collect::<Vec<_>>() {
-            if let Some(trouble) = self.troubles.get_mut(&key) {
-                trouble.over_ms = Some(now_ms);
+        for (key, trouble) in &mut self.troubles {
+            if !keys.contains(key) {
+                trouble.over_ms.get_or_insert(now_ms);
             }
         }
         for (key, alert) in keys.into_iter().zip(alerts) {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hearth_api::{BringBackRequest, ErrorCode, MoveInRequest, NewClusterReply, UiError};
-use hearth_types::LockHash;
+use hearth_types::{LockHash, OperatorIndex};
 use tokio::sync::{Mutex, Notify};
 
 use crate::aside::{absolute, aside};
 use crate::folder::{CLUSTERS, LOCK, cluster_folders};
 use crate::installation::Installation;
-use crate::offline::{ImportError, Imported, Scrutiny, import_charon, practise_restore, restore};
+use crate::offline::{BackupFacts, ImportError, Imported, Scrutiny, import_charon, practise_restore, restore};
 use crate::settings::testnet_described_in;
 
 /// Takes clusters in, beside the duties. Cheap to clone.
@@ -55,62 +55,70 @@ impl Newcomers {
             confirmed,
             "Make sure that the computer of the backup never signs again, and confirm that.",
         )?;
-        let (inner, _turn) = (Arc::clone(&self.0), self.0.turn.lock().await);
         let path = absolute(&path)?;
-        let reply = aside(move || {
-            let Inner { scrutiny, installation, .. } = &*inner;
+        self.take_in(move |inner| {
+            let Inner { scrutiny, installation, .. } = inner;
             // Opened before anything is written: it says whose it is.
             let facts = practise_restore(&path, &passphrase, scrutiny, &mut |_, _| true)?;
             let to = inner.place_of(facts.lock_hash)?;
             let facts = restore(&path, &to, &passphrase, scrutiny, installation, &mut |_, _| true)?;
-            Ok::<_, UiError>(NewClusterReply {
-                folder: to.display().to_string(),
-                name: facts.name,
-                cluster: facts.lock_hash,
-                operator: facts.operator.share().get(),
-                validators: u32::try_from(facts.validators).unwrap_or(u32::MAX),
-                warnings: Vec::new(),
-                restart_needed: !inner.waits.load(Ordering::Relaxed),
-            })
+            let BackupFacts { name, lock_hash, operator, validators, .. } = facts;
+            Ok(Came { folder: to, name, lock_hash, operator, validators, warnings: Vec::new() })
         })
-        .await?;
-        self.0.arrived.notify_waiters();
-        Ok(reply)
+        .await
     }
 
     /// Out of a folder that Charon has run on.
     pub(crate) async fn move_in(&self, request: MoveInRequest) -> Result<NewClusterReply, UiError> {
         let MoveInRequest { path, history, confirmed } = request;
         refuse_unless(confirmed, "Stop Charon and its validator client for good, and confirm that.")?;
-        let (inner, _turn) = (Arc::clone(&self.0), self.0.turn.lock().await);
         let path = absolute(&path)?;
         let history = history.as_deref().map(absolute).transpose()?;
-        let reply = aside(move || {
+        self.take_in(move |inner| {
             let described = testnet_described_in(&path);
-            let scrutiny =
-                Scrutiny { testnet: inner.scrutiny.testnet.clone().or(described), ..inner.scrutiny.clone() };
+            let testnet = inner.scrutiny.testnet.clone().or(described);
+            let scrutiny = Scrutiny { testnet, ..inner.scrutiny.clone() };
             let (lock, _told_again_below) =
                 scrutiny.usable_lock(&path.join(LOCK)).map_err(ImportError::from)?;
             let to = inner.place_of(lock.lock_hash())?;
-            let imported =
-                import_charon(&path, &to, history.as_deref(), &scrutiny, &inner.installation, &mut |_, _| {
-                    true
-                })?;
+            let (history, go_on) = (history.as_deref(), &mut |_, _| true);
+            let imported = import_charon(&path, &to, history, &scrutiny, &inner.installation, go_on)?;
             let Imported { lock_hash, name, operator, validators, warnings, .. } = imported;
-            Ok::<_, UiError>(NewClusterReply {
-                folder: to.display().to_string(),
-                name,
-                cluster: lock_hash,
-                operator: operator.share().get(),
-                validators: u32::try_from(validators).unwrap_or(u32::MAX),
-                warnings,
-                restart_needed: !inner.waits.load(Ordering::Relaxed),
-            })
+            Ok(Came { folder: to, name, lock_hash, operator, validators, warnings })
         })
-        .await?;
-        self.0.arrived.notify_waiters();
-        Ok(reply)
+        .await
     }
+
+    /// One at a time, beside the duties.
+    async fn take_in(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<Came, UiError> + Send + 'static,
+    ) -> Result<NewClusterReply, UiError> {
+        let (inner, _turn) = (Arc::clone(&self.0), self.0.turn.lock().await);
+        let Came { folder, name, lock_hash, operator, validators, warnings } =
+            aside(move || work(&inner)).await?;
+        let restart_needed = !self.0.waits.load(Ordering::Relaxed);
+        self.0.arrived.notify_waiters();
+        Ok(NewClusterReply {
+            folder: folder.display().to_string(),
+            name,
+            cluster: lock_hash,
+            operator: operator.share().get(),
+            validators: u32::try_from(validators).unwrap_or(u32::MAX),
+            warnings,
+            restart_needed,
+        })
+    }
+}
+
+/// A cluster that was taken in.
+struct Came {
+    folder: PathBuf,
+    name: String,
+    lock_hash: LockHash,
+    operator: OperatorIndex,
+    validators: usize,
+    warnings: Vec<String>,
 }
 
 impl Inner {

@@ -1,6 +1,6 @@
 //! From a data folder to a running node.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -246,10 +246,10 @@ impl Crew<'_> {
         let (stage, teller) = (self.stage, &self.stage.teller);
         teller.tell(Notice::Starting("opening the key shares"));
         let mut places = Vec::new();
-        let mut held = BTreeSet::new();
+        let mut held = BTreeMap::new();
         for path in clusters {
             let taken = Place::take(&self.home, path, &self.settings, &self.installation).await;
-            match taken.and_then(|place| alone(place, &places, &mut held)) {
+            match taken.and_then(|place| alone(place, &mut held)) {
                 Ok(place) => {
                     stage.seat(place.seated(), place.keys(), place.settings(&stage.settings));
                     places.push(place);
@@ -346,14 +346,11 @@ fn name_of(path: &Path) -> String {
 }
 
 /// Refuses key shares that another place of this node holds.
-fn alone(place: Place, places: &[Place], held: &mut BTreeSet<ValidatorPubkey>) -> Result<Place, RunError> {
-    let twin = |other: &&Place| other.validators().any(|theirs| place.validators().any(|ours| ours == theirs));
-    if place.validators().any(|validator| held.contains(validator))
-        && let Some(other) = places.iter().find(twin)
-    {
-        return Err(RunError::Twice { one: place.path().to_owned(), other: other.path().to_owned() });
+fn alone(place: Place, held: &mut BTreeMap<ValidatorPubkey, PathBuf>) -> Result<Place, RunError> {
+    if let Some(other) = place.validators().find_map(|validator| held.get(validator)) {
+        return Err(RunError::Twice { one: place.path().to_owned(), other: other.clone() });
     }
-    held.extend(place.validators());
+    held.extend(place.validators().map(|validator| (*validator, place.path().to_owned())));
     Ok(place)
 }
 

@@ -2,6 +2,7 @@ import type { ChangeSettingsRequest, SettingsReply, UiError } from "$api";
 
 import type { Backend } from "../backend/backend";
 import { asUiError } from "../backend/errors";
+import type { App } from "./app.svelte";
 
 const UNCHANGED: Omit<ChangeSettingsRequest, "cluster"> = {
   beacon_nodes: null,
@@ -49,4 +50,14 @@ export class SettingsModel {
       this.busy = false;
     }
   }
+}
+
+/** The node's settings for a screen: asked for when it opens, and again when the node comes back. */
+export function followSettings(app: App): SettingsModel {
+  const settings = new SettingsModel(app.backend);
+  const connected = $derived(!app.node.stale);
+  $effect(() => {
+    if (connected) void settings.load();
+  });
+  return settings;
 }

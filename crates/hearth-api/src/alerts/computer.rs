@@ -8,8 +8,8 @@ use crate::checks::{CLOCK_BAD_MS, Check, DISK_DAYS, DISK_LOW_MIB, Measured, Powe
 const CLOCK_OFF: Delays = Delays { raise_ms: MINUTE, clear_ms: MINUTE };
 const ON_BATTERY: Delays = Delays { raise_ms: 30 * SECOND, clear_ms: 0 };
 const CLOCK_CLEAR_MS: u64 = 100;
-const CLOCK_CRITICAL_MS: u64 = 500;
-const BATTERY_CRITICAL_MINUTES: u32 = 10;
+pub(super) const CLOCK_CRITICAL_MS: u64 = 500;
+pub(super) const BATTERY_CRITICAL_MINUTES: u32 = 10;
 
 /// The trouble that a check could be.
 pub(super) fn finding(check: &Check) -> Option<Finding> {

@@ -344,7 +344,7 @@ impl AlertEngine {
     }
 }
 
-/// A cluster that is there and does not run. It stays so until the next start.
+/// A cluster that is there and does not run. It stays so until it is tried again.
 fn left_out_finding(LeftOut { folder, reason }: &LeftOut) -> Finding {
     Finding {
         cause: Cause::LeftOut(folder.clone()),

@@ -1,6 +1,7 @@
 //! Why an owner is told: the rule of a kind of alert, in words.
 
 use super::AlertKind;
+use super::computer::{BATTERY_CRITICAL_MINUTES, CLOCK_CRITICAL_MS};
 use super::engine::{Delays, SECOND};
 use crate::checks::{CLOCK_BAD_MS, DISK_DAYS, DISK_LOW_MIB};
 
@@ -20,11 +21,16 @@ pub(super) fn why(kind: &AlertKind, delays: Delays) -> String {
     let severity = match kind {
         AlertKind::OperatorDark { .. } => {
             " Critical when nobody else may leave, a warning when one may, else only for information."
+                .to_owned()
         }
-        AlertKind::ClockOff { .. } => " Critical from 500 ms on.",
-        AlertKind::OnBattery { .. } => " Critical with less than 10 minutes left.",
-        AlertKind::DutiesMissed { .. } => " A warning at first, critical when it goes on for four epochs.",
-        _ => "",
+        AlertKind::ClockOff { .. } => format!(" Critical from {CLOCK_CRITICAL_MS} ms on."),
+        AlertKind::OnBattery { .. } => {
+            format!(" Critical with less than {BATTERY_CRITICAL_MINUTES} minutes left.")
+        }
+        AlertKind::DutiesMissed { .. } => {
+            " A warning at first, critical when it goes on for four epochs.".to_owned()
+        }
+        _ => String::new(),
     };
     format!("{told} {over}{severity}")
 }
