@@ -15,8 +15,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use hearth_beacon::{BeaconNode, BeaconNodes, BlockId, Committee, NodeUrl, Patience, connect};
-use hearth_tests::{Running, create_cluster, free_ports, node_commands, pubkeys, said, workspace};
+use hearth_api::{Client, DutiesRequest};
+use hearth_beacon::{BeaconNode, BeaconNodes, BlockId, NodeUrl, Patience, Places, connect};
+use hearth_tests::{Running, create_cluster, free_ports, node_commands, open_window, pubkeys, said, workspace};
 use hearth_types::{ChainSpec, Epoch, Slot, ValidatorIndex, ValidatorPubkey};
 use tokio::time::{Instant, sleep_until};
 
@@ -204,10 +205,36 @@ async fn attest(
         "every validator, every epoch"
     );
 
+    let first_node = nodes.first_mut().expect("there are four");
+    let mut window = open_window(&cluster.join("node0"), first_node).await;
+    let of_the_chain = votes.iter().map(|vote| (*vote, included[vote].get() - vote.0.get())).collect();
+    is_told(&mut window, &of_the_chain).await;
+
     for node in nodes.iter_mut().take(3) {
         assert!(node.is_running(), "a node ended by itself:\n{}", node.log());
         node.terminate();
         assert!(node.wait(), "a node did not stop cleanly:\n{}", node.log());
+    }
+}
+
+/// Looks until the node tells the inclusion delay of each of these votes as it was seen on the chain.
+async fn is_told(window: &mut Client, of_the_chain: &BTreeMap<(Slot, ValidatorIndex), u64>) {
+    let deadline = Instant::now() + PATIENCE.query;
+    loop {
+        let duties = window.duties(DutiesRequest::default()).await.expect("the node answers").duties;
+        let votes = duties.iter().flat_map(|duty| {
+            let delays = duty.on_chain.iter().flat_map(|on_chain| &on_chain.delays);
+            duty.validators.iter().zip(delays).map(|(validator, delay)| ((duty.slot, *validator), *delay))
+        });
+        let told: BTreeMap<_, _> = votes
+            .filter(|(vote, _)| of_the_chain.contains_key(vote))
+            .filter_map(|(vote, delay)| Some((vote, u64::from(delay?))))
+            .collect();
+        if told == *of_the_chain {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the node says {told:?}, the chain {of_the_chain:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -223,10 +250,10 @@ struct Watch<'a> {
     spec: &'a ChainSpec,
     ours: Vec<ValidatorIndex>,
     epochs: BTreeSet<Epoch>,
-    committees: BTreeMap<Slot, Vec<Committee>>,
+    places: BTreeMap<Slot, Places>,
     /// When our validators had to attest.
     votes: BTreeSet<(Slot, ValidatorIndex)>,
-    /// Every vote in a block, and that block.
+    /// Every vote of ours in a block, and that block.
     included: BTreeMap<(Slot, ValidatorIndex), Slot>,
 }
 
@@ -237,7 +264,7 @@ impl<'a> Watch<'a> {
         let records = node.validators(pubkeys).await.expect("the chain knows its validators");
         let ours = records.iter().map(|record| record.index).collect();
         let (epochs, votes) = (BTreeSet::new(), BTreeSet::new());
-        Self { node, beacon, spec, ours, epochs, committees: BTreeMap::new(), votes, included: BTreeMap::new() }
+        Self { node, beacon, spec, ours, epochs, places: BTreeMap::new(), votes, included: BTreeMap::new() }
     }
 
     async fn note_duties(&mut self, epoch: Epoch) {
@@ -250,13 +277,13 @@ impl<'a> Watch<'a> {
 
     async fn note_block(&mut self, slot: Slot) {
         let committees = self.beacon.committees(slot).await.expect("committees of this slot are known");
-        self.committees.insert(slot, committees);
+        self.places.insert(slot, Places::of(&committees, |validator| self.ours.contains(&validator)));
         let block = self.beacon.block(BlockId::Slot(slot)).await.expect("the beacon node answers");
         for attestation in block.iter().flat_map(|block| &block.attestations) {
             let voted = attestation.data.slot;
             // Votes of slots before the watch began are not ours to judge.
-            let Some(committees) = self.committees.get(&voted) else { continue };
-            for validator in attestation.attesters(committees).expect("the bits fit the committees") {
+            let Some(places) = self.places.get(&voted) else { continue };
+            for validator in attestation.attesters(places).expect("the bits fit the committees") {
                 self.included.entry((voted, validator)).or_insert(slot);
             }
         }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hearth_api::{
-    BackUpRequest, BringBackRequest, ChangeSettingsRequest, ErrorCode, Flame, KeysRequest, Mark, MoveInRequest,
-    NodeState, NodeView, SeatState, Severity, SlashingRequest,
+    BackUpRequest, BringBackRequest, ChangeSettingsRequest, DutyMark, ErrorCode, Flame, HistoryRequest,
+    KeysRequest, Mark, MoveInRequest, NodeState, NodeView, Period, SeatState, Severity, SlashingRequest,
 };
 use hearth_crypto::bls::PublicKey;
 use hearth_sim::chain::Chain;
@@ -68,14 +68,16 @@ async fn two_clusters_of_one_node_attest_side_by_side_and_a_twin_of_one_is_left_
         .collect();
     let mut window = open_window(&home(0), nodes.first_mut().expect("three")).await;
 
+    let is_done = |duty: &DutyMark| matches!(duty.mark, Mark::Done | Mark::Late);
     let done = |view: &NodeView| {
         view.clusters.len() == 2
             && view.clusters.iter().all(|cluster| {
-                cluster.strip.iter().filter(|duty| duty.mark == Mark::Sent).count() >= 3
+                cluster.strip.iter().filter(|duty| is_done(duty)).count() >= 3
+                    && cluster.strip.iter().any(|duty| duty.delay.is_some())
                     && cluster.seats.iter().all(|seat| seat.state == SeatState::Here)
             })
     };
-    let view = shown(&mut window, "three duties of each cluster", done).await;
+    let view = shown(&mut window, "three duties of each cluster, of which the chain has one", done).await;
     let names: Vec<_> = view.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     assert_eq!(names, ["family", "office"]);
     let left_out: Vec<_> = view.left_out.iter().map(|left_out| left_out.folder.as_str()).collect();
@@ -91,6 +93,11 @@ async fn two_clusters_of_one_node_attest_side_by_side_and_a_twin_of_one_is_left_
         assert_eq!(keys.shares.iter().map(|share| share.validator).collect::<Vec<_>>(), [*validator]);
         let record = window.slashing(SlashingRequest { cluster }).await.expect("it answers");
         assert_eq!(record.validators.iter().map(|record| record.pubkey).collect::<Vec<_>>(), [*validator]);
+        let history =
+            window.history(HistoryRequest { cluster, period: Period::Day }).await.expect("it answers");
+        let [of] = history.validators[..] else { panic!("{history:?}") };
+        assert_eq!(chain.lock().index_of(validator), Some(of.validator));
+        assert!(of.tally.included >= 1 && of.tally.mean_delay_milli >= Some(1_000), "{history:?}");
     }
     let whose = window.slashing(SlashingRequest { cluster: None }).await.expect_err("there are two");
     assert_eq!(whose.code, ErrorCode::ValueRefused);
@@ -103,7 +110,7 @@ async fn two_clusters_of_one_node_attest_side_by_side_and_a_twin_of_one_is_left_
     };
     shows(&["slashing", "show", "--cluster", "office"], &["The record of signed messages"]);
     shows(&["slashing", "show"], &["Say which cluster"]);
-    shows(&["duties", "--cluster", "family"], &["sent"]);
+    shows(&["duties", "--cluster", "family"], &["sent", "on the chain in the next block"]);
     shows(&["duties"], &["  family  slot", "  office  slot"]);
     shows(&["status"], &["Cluster \"family\"", "Cluster \"office\"", "office-old does not run"]);
 
@@ -112,7 +119,7 @@ async fn two_clusters_of_one_node_attest_side_by_side_and_a_twin_of_one_is_left_
     let dark = |view: &NodeView| {
         view.clusters.iter().all(|cluster| {
             cluster.seats.last().is_some_and(|seat| seat.state == SeatState::Dark)
-                && cluster.strip.last().is_some_and(|duty| duty.mark == Mark::Sent)
+                && cluster.strip.last().is_some_and(is_done)
         })
     };
     shown(&mut window, "an operator that left both clusters", dark).await;

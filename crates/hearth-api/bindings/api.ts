@@ -354,7 +354,9 @@ export type DutyMark = {
   /** What was to be done. */
   kind: DutyKind,
   /** What became of it. */
-  mark: Mark, };
+  mark: Mark,
+  /** Its greatest inclusion delay, in slots, where it is known: see [`crate::OnChain`]. */
+  delay: number | null, };
 
 export type DutyOutcome = { "kind": "waiting" } | { "kind": "sent" } | { "kind": "missed",
   /** The stage that did not succeed. */
@@ -389,8 +391,10 @@ export type DutyRecord = {
   round: number | null,
   /** Numbers of the operators whose partial signature arrived, this one's included. */
   signers: Array<number>,
-  /** What became of it. */
-  outcome: DutyOutcome, };
+  /** What became of it here. */
+  outcome: DutyOutcome,
+  /** What the chain has of it; `None` where nobody has looked. Only attestations are looked for. */
+  on_chain: OnChain | null, };
 
 export type DutyStage = "fetch" | "agree" | "sign" | "collect" | "submit";
 
@@ -516,7 +520,7 @@ export type LeftOut = {
 
 export type MailSecurity = "tls" | "start_tls" | "none";
 
-export type Mark = "waiting" | "sent" | "missed";
+export type Mark = "waiting" | "done" | "late" | "missed";
 
 export type Measured = { "check": "clock",
   /** True time minus the computer's: above zero, the clock is behind. `None` if nobody could be asked. */
@@ -663,6 +667,18 @@ export type NodeView = {
   alerts: Array<Alert>,
   /** The verdict on all of it. */
   health: Health, };
+
+export type OnChain = {
+  /** The inclusion delay of each of [`DutyRecord::validators`], in their order: slots from the duty's to the block that has the
+ * vote, 1 or more; `None` where no block has it.
+ *
+ * Source: consensus-specs, phase0/beacon-chain.md, `PendingAttestation.inclusion_delay`. */
+  delays: Array<number | null>,
+  /** The same for a vote that was there at once: slots to the first block after the duty's slot. More than 1 where a slot
+ * stayed empty, which is nobody's fault here. */
+  best: number | null,
+  /** Whether all are found, or the time is over in which a block may include them. */
+  settled: boolean, };
 
 export type OperatorDetail = {
   /** Its number: its share index. */
@@ -885,12 +901,16 @@ export type StopRequest = {
   confirmed: boolean, };
 
 export type Tally = {
-  /** Those that a beacon node took. */
+  /** Those that were done. */
   done: number,
   /** Those that were missed. */
   missed: number,
-  /** Mean time from the moment a duty was due until a beacon node took it; `None` where none did. */
-  mean_sent_ms: number | null, };
+  /** Mean time from the moment a duty was due until this node's beacon node took it; `None` where none did. */
+  mean_sent_ms: number | null,
+  /** Attestations that were found in a block. */
+  included: number,
+  /** Their mean inclusion delay in thousandths of a slot, 1,000 at best; `None` where none was found. */
+  mean_delay_milli: number | null, };
 
 export type Telling = {
   /** When only what is critical is told. */

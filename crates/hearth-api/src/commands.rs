@@ -17,7 +17,7 @@ use crate::channels::{
 };
 use crate::checks::{ChecksReply, ChecksRequest, FindBeaconsReply, FindBeaconsRequest};
 use crate::cluster::{ClusterReply, ClusterRequest};
-use crate::duty::{DutyOutcome, DutyRecord};
+use crate::duty::DutyRecord;
 use crate::error::{ErrorCode, UiError};
 use crate::history::{HistoryReply, HistoryRequest};
 use crate::keys::{
@@ -30,7 +30,7 @@ use crate::slashing::{
     SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
     SlashingRequest,
 };
-use crate::view::NodeView;
+use crate::view::{Mark, NodeView};
 
 /// Who may ask for it: everybody ...
 const LOOKS: bool = false;
@@ -209,7 +209,7 @@ impl DutiesRequest {
         self.before.is_none_or(|before| duty.slot < before)
             && self.cluster.is_none_or(|cluster| duty.cluster == cluster)
             && self.validator.is_none_or(|validator| duty.validators.contains(&validator))
-            && (!self.only_misses || matches!(duty.outcome, DutyOutcome::Missed { .. }))
+            && (!self.only_misses || duty.mark() == Mark::Missed)
     }
 }
 
@@ -272,7 +272,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::duty::Trace;
+    use crate::duty::{DutyOutcome, Trace};
 
     #[test]
     fn a_call_is_read_or_refused_with_the_code_that_fits() {
@@ -317,6 +317,7 @@ mod tests {
             } else {
                 DutyOutcome::Sent
             },
+            on_chain: None,
         };
         let kept = [duty(5, 1, false), duty(4, 2, true), duty(3, 1, true), duty(2, 2, false)];
         let all = DutiesRequest::default();

@@ -36,8 +36,26 @@ pub struct DutyRecord {
     pub round: Option<u64>,
     /// Numbers of the operators whose partial signature arrived, this one's included.
     pub signers: Vec<u8>,
-    /// What became of it.
+    /// What became of it here.
     pub outcome: DutyOutcome,
+    /// What the chain has of it; `None` where nobody has looked. Only attestations are looked for.
+    pub on_chain: Option<OnChain>,
+}
+
+/// The votes of an attestation duty that blocks have.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct OnChain {
+    /// The inclusion delay of each of [`DutyRecord::validators`], in their order: slots from the duty's to the block that has the
+    /// vote, 1 or more; `None` where no block has it.
+    ///
+    /// Source: consensus-specs, phase0/beacon-chain.md, `PendingAttestation.inclusion_delay`.
+    pub delays: Vec<Option<u8>>,
+    /// The same for a vote that was there at once: slots to the first block after the duty's slot. More than 1 where a slot
+    /// stayed empty, which is nobody's fault here.
+    pub best: Option<u8>,
+    /// Whether all are found, or the time is over in which a block may include them.
+    pub settled: bool,
 }
 
 /// When a duty passed each stage, in milliseconds after it was due; `None` for what it did not reach.
@@ -54,9 +72,9 @@ pub struct Trace {
     pub sent_ms: Option<u64>,
 }
 
-/// What became of a duty.
+/// What became of a duty as far as this node's own work goes.
 ///
-/// "Sent" is what this node knows: its beacon node took it. Whether the chain has it is another fact (ux.md, C-04).
+/// "Sent" is what it knows of that: its beacon node took it. Whether the chain has it is another fact ([`OnChain`]; ux.md, C-04).
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -148,21 +166,103 @@ impl DutyOutcome {
     }
 }
 
+impl OnChain {
+    /// The greatest inclusion delay, of those that are known.
+    pub fn worst(&self) -> Option<u8> {
+        self.delays.iter().flatten().copied().max()
+    }
+
+    /// Whether a vote came later than it could have.
+    pub fn is_late(&self) -> bool {
+        self.worst() > self.best
+    }
+}
+
 impl DutyRecord {
-    /// The duty's place in [`crate::ClusterView::strip`].
-    pub fn mark(&self) -> DutyMark {
-        let mark = match self.outcome {
-            DutyOutcome::Waiting => Mark::Waiting,
-            DutyOutcome::Sent => Mark::Sent,
-            DutyOutcome::Missed { .. } => Mark::Missed,
+    /// Whether the duty was done for the validator at this position of [`Self::validators`]; `None` while nobody can say.
+    ///
+    /// What the chain has counts; until it is known, what this node did.
+    pub fn was_done(&self, position: usize) -> Option<bool> {
+        let here = match self.outcome {
+            DutyOutcome::Waiting => return None,
+            DutyOutcome::Sent => true,
+            DutyOutcome::Missed { .. } => false,
         };
-        DutyMark { slot: self.slot, kind: self.kind, mark }
+        let on_chain = self.on_chain.as_ref().and_then(|on_chain| {
+            let delay = on_chain.delays.get(position)?;
+            (delay.is_some() || on_chain.settled).then_some(delay.is_some())
+        });
+        Some(on_chain.unwrap_or(here))
+    }
+
+    /// What became of it, in one sign: the worst that became of any of its validators.
+    pub fn mark(&self) -> Mark {
+        let each: Option<Vec<bool>> =
+            (0..self.validators.len().max(1)).map(|position| self.was_done(position)).collect();
+        match each {
+            None => Mark::Waiting,
+            Some(done) if done.contains(&false) => Mark::Missed,
+            Some(_) if self.on_chain.as_ref().is_some_and(OnChain::is_late) => Mark::Late,
+            Some(_) => Mark::Done,
+        }
+    }
+
+    /// The duty's place in [`crate::ClusterView::strip`].
+    pub fn in_strip(&self) -> DutyMark {
+        let delay = self.on_chain.as_ref().and_then(OnChain::worst);
+        DutyMark { slot: self.slot, kind: self.kind, mark: self.mark(), delay }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_chain_has_the_last_word_on_a_duty_once_it_has_spoken() {
+        let missed = || DutyOutcome::Missed {
+            stage: DutyStage::Fetch,
+            code: "fetch_bn_error".into(),
+            sentence: String::new(),
+            suggestion: None,
+            detail: String::new(),
+        };
+        let chain = |delays: &[Option<u8>], best, settled| {
+            Some(OnChain { delays: delays.to_vec(), best: Some(best), settled })
+        };
+        let both = vec![ValidatorIndex::new(7), ValidatorIndex::new(9)];
+        for (name, validators, outcome, on_chain, mark) in [
+            ("under way", &both, DutyOutcome::Waiting, chain(&[Some(1), Some(1)], 1, true), Mark::Waiting),
+            ("handed in", &both, DutyOutcome::Sent, None, Mark::Done),
+            ("missed here", &both, missed(), None, Mark::Missed),
+            ("of nobody known", &vec![], DutyOutcome::Sent, None, Mark::Done),
+            ("of nobody known, missed", &vec![], missed(), None, Mark::Missed),
+            ("in the next block", &both, DutyOutcome::Sent, chain(&[Some(1), Some(1)], 1, true), Mark::Done),
+            ("one is late", &both, DutyOutcome::Sent, chain(&[Some(1), Some(3)], 1, true), Mark::Late),
+            ("an empty slot", &both, DutyOutcome::Sent, chain(&[Some(2), Some(2)], 2, true), Mark::Done),
+            ("one to be found", &both, DutyOutcome::Sent, chain(&[Some(1), None], 1, false), Mark::Done),
+            ("one never came", &both, DutyOutcome::Sent, chain(&[Some(1), None], 1, true), Mark::Missed),
+            ("none came", &both, DutyOutcome::Sent, chain(&[None, None], 1, true), Mark::Missed),
+            ("the others did it", &both, missed(), chain(&[Some(1), Some(1)], 1, true), Mark::Done),
+            ("the others did half of it", &both, missed(), chain(&[Some(1), None], 1, false), Mark::Missed),
+        ] {
+            let record = DutyRecord {
+                cluster: LockHash::new([1; 32]),
+                slot: Slot::new(1),
+                kind: DutyKind::Attester,
+                due_ms: 0,
+                validator_count: 2,
+                validators: validators.clone(),
+                trace: Trace::default(),
+                leader: None,
+                round: None,
+                signers: Vec::new(),
+                outcome,
+                on_chain,
+            };
+            assert_eq!(record.mark(), mark, "{name}");
+        }
+    }
 
     #[test]
     fn every_reason_of_the_tracker_has_a_sentence_of_its_own() {

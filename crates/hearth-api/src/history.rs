@@ -55,15 +55,21 @@ pub struct HistoryRequest {
 }
 
 /// Duties, counted. A duty of several validators counts once for each of them.
+///
+/// What the chain has counts; until it is known, what this node did: see [`crate::DutyRecord::was_done`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Tally {
-    /// Those that a beacon node took.
+    /// Those that were done.
     pub done: u32,
     /// Those that were missed.
     pub missed: u32,
-    /// Mean time from the moment a duty was due until a beacon node took it; `None` where none did.
+    /// Mean time from the moment a duty was due until this node's beacon node took it; `None` where none did.
     pub mean_sent_ms: Option<u32>,
+    /// Attestations that were found in a block.
+    pub included: u32,
+    /// Their mean inclusion delay in thousandths of a slot, 1,000 at best; `None` where none was found.
+    pub mean_delay_milli: Option<u32>,
 }
 
 impl Tally {
@@ -150,7 +156,7 @@ mod tests {
             (2, 1, Some(666)),
             (u32::MAX, u32::MAX, Some(500)),
         ] {
-            assert_eq!(Tally { done, missed, mean_sent_ms: None }.effectiveness(), expected, "{done}/{missed}");
+            assert_eq!(Tally { done, missed, ..Tally::default() }.effectiveness(), expected, "{done}/{missed}");
         }
     }
 

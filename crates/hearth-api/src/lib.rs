@@ -80,7 +80,7 @@ pub use commands::{
     AlertsReply, AlertsRequest, DEFAULT_DUTIES, DutiesReply, DutiesRequest, DutyUnderWay, Handler, MOST_DUTIES,
     Request, StatusRequest, StopReply, StopRequest,
 };
-pub use duty::{DutyOutcome, DutyRecord, DutyStage, Miss, Trace};
+pub use duty::{DutyOutcome, DutyRecord, DutyStage, Miss, OnChain, Trace};
 pub use error::{ErrorCode, UiError};
 pub use follow::{Change, Gap, Update, ViewEvent, apply, difference};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};

@@ -328,6 +328,8 @@ pub struct DutyMark {
     pub kind: DutyKind,
     /// What became of it.
     pub mark: Mark,
+    /// Its greatest inclusion delay, in slots, where it is known: see [`crate::OnChain`].
+    pub delay: Option<u8>,
 }
 
 /// What became of a duty, in one sign.
@@ -337,9 +339,11 @@ pub struct DutyMark {
 pub enum Mark {
     /// Under way, or not known yet.
     Waiting,
-    /// The beacon node took it.
-    Sent,
-    /// It was not done.
+    /// The beacon node took it, and nothing is known against it.
+    Done,
+    /// The chain has it, but could have had it earlier.
+    Late,
+    /// It was not done, or the chain does not have it.
     Missed,
 }
 

@@ -419,6 +419,7 @@ fn record(slot: u64, validators: Vec<ValidatorIndex>, missed: bool) -> DutyRecor
         round: None,
         signers: Vec::new(),
         outcome: if missed { DutyOutcome::missed(&miss) } else { DutyOutcome::Sent },
+        on_chain: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which validators an attestation in a block stands for: the proof that a duty arrived on the chain. Pure.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use hearth_types::{AttestationData, CommitteeIndex, Slot, ValidatorIndex};
 use serde::de::Error as _;
@@ -51,23 +52,60 @@ pub enum NotCounted {
     },
 }
 
+/// Where some validators sit in the committees of a slot: what is needed of them to find those validators' votes, and small
+/// however large the committees are.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Places {
+    committees: BTreeMap<(Slot, CommitteeIndex), Seats>,
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Seats {
+    members: usize,
+    /// Positions of those who are wanted, lowest first.
+    wanted: Vec<(usize, ValidatorIndex)>,
+}
+
+impl Places {
+    /// The places of the validators that are `wanted`.
+    pub fn of(committees: &[Committee], wanted: impl Fn(ValidatorIndex) -> bool) -> Self {
+        let seats = |committee: &Committee| {
+            let members = committee.validators.iter().copied().enumerate();
+            Seats {
+                members: committee.validators.len(),
+                wanted: members.filter(|(_, validator)| wanted(*validator)).collect(),
+            }
+        };
+        let committees =
+            committees.iter().map(|committee| ((committee.slot, committee.index), seats(committee)));
+        Self { committees: committees.collect() }
+    }
+}
+
 impl BlockAttestation {
-    /// The validators that it stands for, given the committees of its slot.
+    /// Those of `places` for whom it stands, given all committees of its slot.
     ///
     /// Source: consensus-specs, electra/beacon-chain.md, `get_attesting_indices`.
-    pub fn attesters(&self, committees: &[Committee]) -> Result<Vec<ValidatorIndex>, NotCounted> {
-        let mut members = Vec::new();
+    pub fn attesters(&self, places: &Places) -> Result<Vec<ValidatorIndex>, NotCounted> {
+        let mut members = 0;
+        let mut attesters = Vec::new();
         for committee in set_bits(&self.committee_bits).map(|bit| CommitteeIndex::new(bit as u64)) {
             let slot = self.data.slot;
-            let found = committees.iter().find(|c| c.slot == slot && c.index == committee);
-            members.extend(&found.ok_or(NotCounted::UnknownCommittee { slot, committee })?.validators);
+            let seats = places.committees.get(&(slot, committee));
+            let seats = seats.ok_or(NotCounted::UnknownCommittee { slot, committee })?;
+            let attested = |(position, _): &&(usize, ValidatorIndex)| self.has_bit(members + position);
+            attesters.extend(seats.wanted.iter().filter(attested).map(|(_, validator)| *validator));
+            members += seats.members;
         }
         let end = set_bits(&self.aggregation_bits).last().ok_or(NotCounted::NoEnd)?;
-        if end != members.len() {
-            return Err(NotCounted::Length { bits: end, members: members.len() });
+        if end != members {
+            return Err(NotCounted::Length { bits: end, members });
         }
-        // The length bit lies one beyond the last member, so `get` drops it.
-        Ok(set_bits(&self.aggregation_bits).filter_map(|bit| members.get(bit).copied()).collect())
+        Ok(attesters)
+    }
+
+    fn has_bit(&self, bit: usize) -> bool {
+        self.aggregation_bits.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1)
     }
 }
 
@@ -133,15 +171,24 @@ mod tests {
                 Err(NotCounted::UnknownCommittee { slot: Slot::new(9), committee: CommitteeIndex::new(2) }),
             ),
         ] {
-            let found = attestation(&bits, &chosen).attesters(&committees);
+            let found = attestation(&bits, &chosen).attesters(&Places::of(&committees, |_| true));
             let expected = expected.map(|v: Vec<u64>| v.into_iter().map(ValidatorIndex::new).collect());
             assert_eq!(found, expected, "{name}");
         }
     }
 
     #[test]
+    fn only_those_who_are_wanted_are_named_and_the_others_keep_their_bits() {
+        let committees = [committee(0, 9, 10..13), committee(1, 9, 20..29)];
+        let places = Places::of(&committees, |validator| [12, 20, 21].contains(&validator.get()));
+        let found = attestation(&[0b0000_1111, 0b1_0000], &[0b11]).attesters(&places);
+        assert_eq!(found, Ok([12, 20].map(ValidatorIndex::new).to_vec()));
+    }
+
+    #[test]
     fn committees_of_another_slot_do_not_count() {
-        let refused = attestation(&[0b1101], &[1]).attesters(&[committee(0, 8, 10..13)]);
+        let places = Places::of(&[committee(0, 8, 10..13)], |_| true);
+        let refused = attestation(&[0b1101], &[1]).attesters(&places);
         assert_eq!(
             refused,
             Err(NotCounted::UnknownCommittee { slot: Slot::new(9), committee: CommitteeIndex::new(0) })

@@ -42,7 +42,7 @@ pub use error::{BeaconError, EntryFailure, Problem, WrongAnswer};
 pub use execution::ExecutionClient;
 pub use find::{FoundNode, USUAL_ADDRESSES, look_at};
 pub use http::Patience;
-pub use inclusion::{BlockAttestation, NotCounted};
+pub use inclusion::{BlockAttestation, NotCounted, Places};
 pub use network::{Difference, SpecProblem};
 pub use node::{BeaconNode, BlockId, Health, NoTrustRoots};
 pub use nodes::BeaconNodes;

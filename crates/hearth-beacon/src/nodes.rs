@@ -86,24 +86,18 @@ impl BeaconNodes {
 
     /// A block's header from the first healthy node that answers; `None` where there is no such block.
     pub async fn header(&self, id: BlockId) -> Result<Option<BlockHeader>, ChainFailure> {
-        self.ask(None, |node: Arc<BeaconNode>| async move { node.header(id).await })
-            .await
-            .map_err(Setbacks::into_failure)
+        self.look(None, |node: Arc<BeaconNode>| async move { node.header(id).await }).await
     }
 
     /// A block's attestations from the first healthy node that answers; `None` where there is no such block.
     pub async fn block(&self, id: BlockId) -> Result<Option<Block>, ChainFailure> {
-        self.ask(None, |node: Arc<BeaconNode>| async move { node.block(id).await })
-            .await
-            .map_err(Setbacks::into_failure)
+        self.look(None, |node: Arc<BeaconNode>| async move { node.block(id).await }).await
     }
 
     /// The committees of a slot from the first healthy node that answers.
     pub async fn committees(&self, slot: Slot) -> Result<Vec<Committee>, ChainFailure> {
         let epoch = Some(self.spec.epoch_of(slot));
-        self.ask(epoch, |node: Arc<BeaconNode>| async move { node.committees(slot).await })
-            .await
-            .map_err(Setbacks::into_failure)
+        self.look(epoch, |node: Arc<BeaconNode>| async move { node.committees(slot).await }).await
     }
 
     /// Looks at every node once: is it there, on our chain, at the head? Cancel-safe.
@@ -213,11 +207,37 @@ impl BeaconNodes {
                 }
             }
         }
+        Err(self.explained(setbacks, epoch))
+    }
+
+    /// Asks the usable nodes one after the other, once, for what no duty needs. A failure is not held against the node: a block
+    /// that is too large for it or a state that it has forgotten must not lead duties elsewhere.
+    async fn look<T, Answer>(
+        &self,
+        epoch: Option<Epoch>,
+        ask: impl Fn(Arc<BeaconNode>) -> Answer,
+    ) -> Result<T, ChainFailure>
+    where
+        Answer: Future<Output = Result<T, BeaconError>>,
+    {
+        let mut setbacks = Setbacks::default();
+        let usable = ranked(&self.statuses.borrow(), epoch, self.spec.slots_per_epoch());
+        for node in usable.into_iter().filter_map(|index| self.nodes.get(index).cloned()) {
+            match ask(node).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => setbacks.add(&error),
+            }
+        }
+        Err(self.explained(setbacks, epoch).into_failure())
+    }
+
+    /// With what is known of the nodes, where none was asked.
+    fn explained(&self, mut setbacks: Setbacks, epoch: Option<Epoch>) -> Setbacks {
         if setbacks.words.is_empty() {
             setbacks.temporary = true;
             setbacks.words = self.statuses.borrow().iter().map(|status| status.complaint(epoch)).collect();
         }
-        Err(setbacks)
+        setbacks
     }
 
     async fn usable(&self, epoch: Option<Epoch>) -> Vec<usize> {

@@ -224,6 +224,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::inclusion::Places;
     use crate::node::BlockId;
     use crate::{batch, check, network};
 
@@ -306,6 +307,7 @@ mod tests {
         let config: Config = data(ANSWERS[1].as_bytes()).unwrap();
         let spec = network::chain_spec(&genesis, &config, None).unwrap();
         let committees: Vec<Committee> = data(ANSWERS[10].as_bytes()).unwrap();
+        let places = Places::of(&committees, |_| true);
 
         let chains = [
             data::<Genesis>(body).ok().map(|genesis| network::chain_spec(&genesis, &config, None)),
@@ -336,12 +338,12 @@ mod tests {
         }
         if let Ok(block) = verified_data::<BlockData>(body).map(Block::from) {
             for attestation in &block.attestations {
-                let _ = attestation.attesters(&committees);
+                let _ = attestation.attesters(&places);
             }
         }
         if let Ok(committees) = verified_data::<Vec<Committee>>(body) {
             let block: Block = data::<BlockData>(ANSWERS[9].as_bytes()).unwrap().into();
-            let _ = block.attestations[0].attesters(&committees);
+            let _ = block.attestations[0].attesters(&Places::of(&committees, |_| true));
             let _ = check::committees(Slot::new(34), committees);
         }
         if let Some(Refusal { message, failures }) = refusal(body) {

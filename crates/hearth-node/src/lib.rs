@@ -16,6 +16,7 @@ mod driver;
 mod event;
 mod folder;
 mod history;
+mod inclusion;
 mod installation;
 mod key_guard;
 mod keys;

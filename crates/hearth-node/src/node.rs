@@ -17,6 +17,7 @@ use crate::clock;
 use crate::driver::Broken;
 use crate::event::Observer;
 use crate::folder::{DataFolder, FolderError, cluster_folders};
+use crate::inclusion::{Seeker, keep_looking};
 use crate::installation::Installation;
 use crate::key_guard::KeyGuardError;
 use crate::keys::KeysDesk;
@@ -25,7 +26,7 @@ use crate::newcomers::Newcomers;
 use crate::place::{AtWork, Place};
 use crate::seat::SeatError;
 use crate::settings::{Settings, SettingsDesk, SettingsError};
-use crate::show::{Notice, Stage, Teller};
+use crate::show::{Followed, Notice, Stage, Teller};
 
 /// Between two looks at the beacon nodes' health.
 const BEACON_CHECK: Duration = Duration::from_secs(6);
@@ -161,6 +162,8 @@ pub async fn run(
         let (changed, arrived) = (desk.changed(), newcomers.arrived());
         desk.set_waiting(true);
         newcomers.set_waiting(true);
+        // Last: whoever sees that nothing runs can change it.
+        stage.teller.tell(Notice::Running);
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
             () = changed => {}
@@ -209,7 +212,8 @@ async fn wait(
                 })
             };
             let Some((beacon, spec)) = connected else { return std::future::pending().await };
-            teller.tell(Notice::Chain(Arc::new(spec), beacon.status()));
+            let (spec, statuses) = (Arc::new(spec), beacon.status());
+            teller.tell(Notice::Chain(Followed { spec, statuses, seeker: None }));
             watch(&beacon).await;
         };
         tokio::select! {
@@ -258,7 +262,6 @@ impl Crew<'_> {
             }
         }
         if places.is_empty() {
-            teller.tell(Notice::Running);
             return Err(self.because());
         }
 
@@ -304,13 +307,16 @@ impl Crew<'_> {
             }
         }
         if at_work.is_empty() {
-            teller.tell(Notice::Running);
             return Err(self.because());
         }
-        teller.tell(Notice::Chain(spec, beacon.status()));
+        let (seeker, wanted) = Seeker::new();
+        let (statuses, watched) = (beacon.status(), Arc::clone(&beacon));
+        let (chain, finds) = (Arc::clone(&spec), teller.clone());
+        teller.tell(Notice::Chain(Followed { spec, statuses, seeker: Some(seeker) }));
         teller.tell(Notice::Running);
-        let watched = Arc::clone(&beacon);
-        let watching = tokio::spawn(async move { watch(&watched).await });
+        let watching = tokio::spawn(async move {
+            tokio::join!(watch(&watched), keep_looking(&watched, chain, wanted, &finds));
+        });
         let outcome = work(at_work, &stop).await;
         watching.abort();
         beacon.finish().await;
@@ -330,7 +336,6 @@ impl Crew<'_> {
             let folder = name_of(place.path());
             self.stage.teller.tell(Notice::LeftOut { folder, reason: error.to_string() });
         }
-        self.stage.teller.tell(Notice::Running);
         error
     }
 

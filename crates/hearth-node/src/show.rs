@@ -12,12 +12,11 @@ mod room;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_api::{
-    BeaconState, BeaconView, DutiesRequest, LeftOut, Machine, NetworkView, NodeInfo, NodeState, NodeView,
-    Publisher, Server,
+    BeaconState, BeaconView, DutiesRequest, DutyRecord, LeftOut, Machine, NetworkView, NodeInfo, NodeState,
+    NodeView, Publisher, Server,
 };
 use hearth_beacon::{NodeStatus, Progress};
 use hearth_obol::cluster::Networks;
@@ -31,15 +30,16 @@ use crate::channels::{ChannelsDesk, Posted, Postman};
 use crate::checks::{CheckDesk, Surveyor};
 use crate::clock;
 use crate::history::History;
+use crate::inclusion::Sought;
 use crate::keys::KeysDesk;
 use crate::newcomers::Newcomers;
 use crate::record::RecordDesk;
 use crate::settings::SettingsDesk;
-use chronicle::Told;
+use chronicle::{Told, is_unsettled};
 use clusters::ClusterDesks;
 use desk::{Desk, Question};
 use lookout::Lookout;
-pub(crate) use notice::{ClusterTeller, News, Notice, Teller};
+pub(crate) use notice::{ClusterTeller, Followed, News, Notice, Teller};
 use room::Room;
 pub(crate) use room::Seated;
 
@@ -109,8 +109,7 @@ impl Stage {
             rooms: BTreeMap::new(),
             publisher: publisher.clone(),
             lookout: Lookout::default(),
-            beacons: None,
-            spec: None,
+            followed: None,
             machine: Machine::default(),
             posted: postman.posted(),
         };
@@ -207,8 +206,7 @@ struct Show {
     rooms: BTreeMap<LockHash, Room>,
     publisher: Publisher,
     lookout: Lookout,
-    beacons: Option<watch::Receiver<Vec<NodeStatus>>>,
-    spec: Option<Arc<ChainSpec>>,
+    followed: Option<Followed>,
     machine: Machine,
     posted: watch::Receiver<Posted>,
 }
@@ -262,13 +260,13 @@ impl Show {
                 }
             }
             Notice::NoChain => {
-                (self.view.network, self.beacons, self.spec) = (None, None, None);
+                (self.view.network, self.view.slot, self.followed) = (None, None, None);
                 self.view.beacons.clear();
             }
-            Notice::Chain(spec, statuses) => {
-                self.view.network = Some(network_view(&spec));
-                self.beacons = Some(statuses);
-                self.spec = Some(spec);
+            Notice::Chain(followed) => {
+                self.view.network = Some(network_view(&followed.spec));
+                self.followed = Some(followed);
+                self.rooms.values().for_each(|room| self.seek(room.chronicle().newest_first()));
             }
             Notice::Machine(machine) => self.machine = machine,
             Notice::Cluster(id, news) => self.hear(id, news),
@@ -279,12 +277,30 @@ impl Show {
     fn hear(&mut self, id: LockHash, news: News) {
         let cluster = self.view.clusters.iter_mut().find(|cluster| cluster.id == id);
         let (Some(room), Some(cluster)) = (self.rooms.get_mut(&id), cluster) else { return };
-        let told = room.take(cluster, news, self.spec.as_deref(), clock::now());
+        let from_history = matches!(news, News::Past(_));
+        let told =
+            room.take(cluster, news, self.followed.as_ref().map(|followed| &*followed.spec), clock::now());
         if let Some(Told::Finished(record)) = &told {
             self.lookout.duty(record);
+            self.seek(std::iter::once(record));
+        }
+        if let (true, Some(room)) = (from_history, self.rooms.get(&id)) {
+            self.seek(room.chronicle().newest_first());
         }
         if let (Some(Told::Finished(record) | Told::Corrected(record)), Some(history)) = (told, &self.history) {
             history.keep(record);
+        }
+    }
+
+    /// Has the votes of the latest of these duties, newest first, looked for in the chain. What is sought already stays so.
+    fn seek<'a>(&self, newest_first: impl Iterator<Item = &'a DutyRecord>) {
+        let Some(Followed { spec, seeker: Some(seeker), .. }) = &self.followed else { return };
+        let Some(now) = spec.slot_at(clock::now()) else { return };
+        // What began longer ago was given up.
+        let oldest = now.saturating_sub(3 * spec.slots_per_epoch());
+        let young = newest_first.take_while(|record| record.slot >= oldest);
+        for DutyRecord { cluster, slot, validators, .. } in young.filter(|record| is_unsettled(record)) {
+            seeker.seek(Sought { cluster: *cluster, slot: *slot, validators: validators.clone() });
         }
     }
 
@@ -320,11 +336,12 @@ impl Show {
     /// Looks at what changes by itself, then publishes.
     fn show(&mut self, now: UnixMillis) {
         self.add_up(now);
-        self.view.slot = self.spec.as_ref().and_then(|spec| spec.slot_at(now));
-        if let Some(statuses) = &self.beacons {
+        let mut epoch = None;
+        if let Some(Followed { spec, statuses, .. }) = &self.followed {
+            self.view.slot = spec.slot_at(now);
             self.view.beacons = statuses.borrow().iter().map(beacon_view).collect();
+            epoch = self.view.slot.map(|slot| spec.epoch_of(slot));
         }
-        let epoch = self.spec.as_ref().zip(self.view.slot).map(|(spec, slot)| spec.epoch_of(slot));
         for cluster in &mut self.view.clusters {
             room::look_for_the_silent(cluster, self.view.node.started_ms, now);
             cluster.refuses = self.rooms.get(&cluster.id).and_then(|room| room.refuses(epoch));

@@ -149,17 +149,25 @@ impl Chain {
         let pubkey = self.pubkey_of(validator)?;
         let per_epoch = self.spec.slots_per_epoch();
         let offset = validator.get().wrapping_add(epoch.get()) % per_epoch;
-        let same_slot = |other: &ValidatorIndex| other.get() % per_epoch == validator.get() % per_epoch;
-        let committee: Vec<_> = self.validators().filter(same_slot).collect();
+        let slot = self.spec.first_slot(epoch).saturating_add(offset);
+        let committee = self.committee(slot);
         Some(AttesterDuty {
             pubkey,
-            slot: self.spec.first_slot(epoch).saturating_add(offset),
+            slot,
             validator_index: validator,
             committee_index: CommitteeIndex::new(0),
             committee_length: committee.len() as u64,
             committees_at_slot: 1,
             position_in_committee: committee.iter().position(|other| *other == validator)? as u64,
         })
+    }
+
+    /// The one committee of `slot`, in the order of its aggregation bits.
+    pub fn committee(&self, slot: Slot) -> Vec<ValidatorIndex> {
+        let per_epoch = self.spec.slots_per_epoch();
+        let (epoch, offset) = (self.spec.epoch_of(slot).get(), slot.get() % per_epoch);
+        let here = |validator: &ValidatorIndex| validator.get().wrapping_add(epoch) % per_epoch == offset;
+        self.validators().filter(here).collect()
     }
 
     /// What an honest validator votes for in `slot`; `None` before the slot.

@@ -1,5 +1,6 @@
 //! The chain as a beacon node on loopback: the few routes that a validator's node asks, answered as a real one does.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -112,6 +113,8 @@ fn router(chain: SharedChain) -> Router {
         .route("/eth/v1/validator/duties/attester/{epoch}", post(attester_duties))
         .route("/eth/v1/validator/attestation_data", get(attestation_data))
         .route("/eth/v2/beacon/pool/attestations", post(submit))
+        .route("/eth/v2/beacon/blocks/{slot}", get(block))
+        .route("/eth/v1/beacon/states/{slot}/committees", get(committees))
         .route("/eth/v1/events", get(events))
         .fallback(|| async { refuse(StatusCode::NOT_FOUND, "the simulated beacon node has no such route") })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
@@ -290,6 +293,41 @@ async fn attestation_data(State(chain): State<SharedChain>, Query(asked): Query<
         Some(attestation) => data(json!(attestation)),
         None => refuse(StatusCode::BAD_REQUEST, "slot is in the future"),
     }
+}
+
+/// What the block of a slot says about attestations, and nothing else.
+async fn block(State(chain): State<SharedChain>, Path(slot): Path<Slot>) -> Response {
+    let chain = chain.lock();
+    if slot > chain.head() {
+        return refuse(StatusCode::NOT_FOUND, "there is no such block yet");
+    }
+    let mut voters: BTreeMap<Slot, BTreeSet<ValidatorIndex>> = BTreeMap::new();
+    for (voted, validator) in chain.included_in(slot) {
+        voters.entry(voted).or_default().insert(validator);
+    }
+    let aggregate = |(voted, voters): (Slot, BTreeSet<ValidatorIndex>)| {
+        let members = chain.committee(voted).into_iter();
+        // The bit after the last member's tells where the list ends.
+        let set: Vec<bool> = members.map(|member| voters.contains(&member)).chain([true]).collect();
+        let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+        let bits: Vec<u8> = set.chunks(8).map(byte).collect();
+        json!({
+            "aggregation_bits": format!("0x{}", hex::encode(bits)),
+            "committee_bits": "0x0100000000000000",
+            "data": chain.attestation_data(voted),
+        })
+    };
+    let attestations: Vec<Value> = voters.into_iter().map(aggregate).collect();
+    data(json!({ "message": {
+        "slot": slot,
+        "parent_root": chain.root_at(slot.saturating_sub(1)),
+        "body": { "attestations": attestations },
+    }}))
+}
+
+async fn committees(State(chain): State<SharedChain>, Path(slot): Path<Slot>) -> Response {
+    let validators = chain.lock().committee(slot);
+    data(json!([{ "index": "0", "slot": slot, "validators": validators }]))
 }
 
 async fn submit(

@@ -5,7 +5,7 @@ export type Route =
   | { name: "home" }
   | { name: "clusters" }
   | { name: "cluster"; cluster: string }
-  | { name: "duties"; cluster: string | null; duty: DutyPlace | null; misses: boolean }
+  | DutiesRoute
   | { name: "health"; cluster: string | null }
   | { name: "setup"; step: string }
   | { name: "keys"; cluster: string | null }
@@ -20,6 +20,21 @@ export type Route =
   | { name: "ceremony"; id: string }
   | { name: "exit"; validator: string }
   | { name: "nowhere"; path: string };
+
+/** The timeline of duties, and which of them: the latest, or the latest before a slot. */
+export type DutiesRoute = {
+  name: "duties";
+  cluster: string | null;
+  /** The one whose story is open. */
+  duty: DutyPlace | null;
+  misses: boolean;
+  before: string | null;
+};
+
+/** The latest duties of a cluster, all of them, with what shall be otherwise. */
+export function dutiesOf(cluster: string | null, rest: Partial<DutiesRoute> = {}): DutiesRoute {
+  return { name: "duties", cluster, duty: null, misses: false, before: null, ...rest };
+}
 
 /** A duty as an address names it. */
 export type DutyPlace = { slot: string; kind: DutyKind };
@@ -91,9 +106,14 @@ export function parseRoute(hash: string): Route {
 }
 
 function duties(cluster: string | null, asked: URLSearchParams): Route {
-  const [slot, kind] = [asked.get("slot"), asked.get("kind")];
-  const known = slot !== null && /^\d+$/.test(slot) && kind !== null && isDutyKind(kind);
-  return { name: "duties", cluster, duty: known ? { slot, kind } : null, misses: asked.has("misses") };
+  const [slot, before, kind] = [slotIn(asked, "slot"), slotIn(asked, "before"), asked.get("kind")];
+  const duty = slot !== null && kind !== null && isDutyKind(kind) ? { slot, kind } : null;
+  return dutiesOf(cluster, { duty, misses: asked.has("misses"), before });
+}
+
+function slotIn(asked: URLSearchParams, name: string): string | null {
+  const slot = asked.get(name);
+  return slot !== null && /^\d{1,19}$/.test(slot) ? slot : null;
 }
 
 function isDutyKind(text: string): text is DutyKind {
@@ -125,6 +145,7 @@ export function href(route: Route): string {
         asked.set("kind", route.duty.kind);
       }
       if (route.misses) asked.set("misses", "");
+      if (route.before !== null) asked.set("before", route.before);
       const query = asked.size > 0 ? `?${asked}` : "";
       return route.cluster === null ? `#/duties${query}` : `#/clusters/${at(route.cluster)}/duties${query}`;
     }

@@ -1,11 +1,14 @@
 import type { DutyRecord } from "$api";
 
+import { markOf } from "./chain";
+
 const HEAD = [
   "cluster",
   "slot",
   "kind",
   "due",
   "validators",
+  "result",
   "outcome",
   "stage",
   "code",
@@ -17,6 +20,8 @@ const HEAD = [
   "leader",
   "round",
   "signers",
+  "inclusion_delays",
+  "best_inclusion_delay",
 ];
 
 /** The duties as a table for a spreadsheet. Columns keep their names in every language, for programs. */
@@ -29,6 +34,7 @@ export function dutiesCsv(duties: readonly DutyRecord[]): string {
       duty.kind,
       new Date(duty.due_ms).toISOString(),
       duty.validators.join(" "),
+      markOf(duty),
       duty.outcome.kind,
       missed?.stage,
       missed?.code,
@@ -40,6 +46,8 @@ export function dutiesCsv(duties: readonly DutyRecord[]): string {
       duty.leader,
       duty.round,
       duty.signers.join(" "),
+      duty.on_chain?.delays.map((delay) => delay ?? "none").join(" "),
+      duty.on_chain?.best,
     ];
   });
   return [HEAD, ...lines].map((line) => line.map(field).join(",")).join("\r\n");

@@ -3,6 +3,7 @@ import type { DutyKind, DutyRecord, NetworkView } from "$api";
 import { epochOf } from "../lib/format";
 import type { DutyPlace } from "../lib/router";
 import { unreachable } from "../lib/unreachable";
+import { markOf } from "./chain";
 
 /** Kinds of duty that share a row. */
 export const FAMILIES = ["attest", "propose", "sync", "other"] as const;
@@ -80,9 +81,9 @@ function sorted(keys: ReadonlySet<string>, rowsBy: RowsBy): string[] {
   return [...keys].sort((a, b) => Number(a) - Number(b));
 }
 
-/** The duty that tells most of a cell: a miss before one under way before one that was sent. */
+/** The duty that tells most of a cell: a miss before one that is late before one under way before one that was done. */
 export function foremost(duties: readonly DutyRecord[]): DutyRecord | null {
-  const rank = ({ outcome }: DutyRecord): number => ["missed", "waiting", "sent"].indexOf(outcome.kind);
+  const rank = (duty: DutyRecord): number => ["missed", "late", "waiting", "done"].indexOf(markOf(duty));
   return duties.reduce<DutyRecord | null>((best, duty) => (best === null || rank(duty) < rank(best) ? duty : best), null);
 }
 

@@ -82,12 +82,15 @@ export function dutyKind(kind: DutyKind): string {
   }
 }
 
-export function markWord(mark: Mark): string {
+/** What became of a duty; `delay` is how many slots later the chain had it, where that is known. */
+export function markWord(mark: Mark, delay: number | null): string {
   switch (mark) {
     case "waiting":
       return t("mark.waiting");
-    case "sent":
-      return t("mark.sent");
+    case "done":
+      return delay === null ? t("mark.done") : t("mark.onChain");
+    case "late":
+      return t("mark.late", { n: delay ?? 0 });
     case "missed":
       return t("mark.missed");
     default:

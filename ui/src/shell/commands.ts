@@ -1,4 +1,5 @@
 import { t } from "../lib/messages";
+import { dutiesOf } from "../lib/router";
 import type { App } from "../model/app.svelte";
 import { statusForChat } from "../model/share";
 import { clusterOf, places } from "./places";
@@ -38,7 +39,7 @@ export function commands(app: App): PaletteCommand[] {
       id: "misses",
       label: t("palette.misses"),
       act: () => {
-        router.go({ name: "duties", cluster, duty: null, misses: true });
+        router.go(dutiesOf(cluster, { misses: true }));
       },
     },
     {

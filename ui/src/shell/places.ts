@@ -10,7 +10,7 @@ import Shapes from "@lucide/svelte/icons/shapes";
 import type { Component } from "svelte";
 
 import { t } from "../lib/messages";
-import type { Route } from "../lib/router";
+import { dutiesOf, type Route } from "../lib/router";
 
 export type Entry = { label: string; route: Route; icon: Component<{ size?: number }>; also: readonly Route["name"][] };
 
@@ -21,7 +21,7 @@ export function places(cluster: string | null): { main: Entry[]; foot: Entry[] }
       { label: t("nav.home"), route: { name: "home" }, icon: House, also: ["clusters", "cluster"] },
       {
         label: t("nav.duties"),
-        route: { name: "duties", cluster, duty: null, misses: false },
+        route: dutiesOf(cluster),
         icon: ChartNoAxesColumn,
         also: [],
       },

@@ -374,6 +374,22 @@ describe("whoever sits before the window", () => {
       expect(await page.getAttribute("html", "data-theme")).toBe("dark");
     }));
 
+  test("goes from a dip of the chart to its misses, and through older ones back to the latest", () =>
+    within({}, async (window) => {
+      const { page } = window;
+      await page.click("summary:has-text('As a table')");
+      await page.click("table a:has-text('show') >> nth=0");
+      await page.waitForSelector(".head:has-text('Duties before slot')");
+      await page.waitForSelector("[role=gridcell].missed");
+      await page.click("label:has-text('All duties')");
+      await page.click("button:has-text('Older duties')");
+      await page.waitForSelector(".head:has-text('duties on record')");
+      await page.click("button:has-text('Latest duties')");
+      await page.waitForSelector(".head:has-text('Duties before slot')", { state: "detached" });
+      await page.goBack();
+      await page.waitForSelector(".head:has-text('Duties before slot')");
+    }));
+
   test("scrolls a long timeline of which only what is seen is drawn", () =>
     within({ scenario: "guild", at: "/duties" }, async (window) => {
       await window.page.waitForSelector("[role=gridcell]");

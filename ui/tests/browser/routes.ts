@@ -4,6 +4,7 @@ const CLUSTER = "0x5f3a9c1e77d04b62a8e1f0937c6d5b2e4a1908f7d3c2b6e5940a7f1d8c3e9
 export const SCREENS: { name: string; at: string; scenario?: string; click?: string }[] = [
   { name: "cluster", at: "/" },
   { name: "cluster-duties-done", at: "/", click: "text=By operator" },
+  { name: "cluster-by-validator", at: "/", scenario: "guild", click: "text=By validator" },
   { name: "cluster-dark", at: "/", scenario: "dark" },
   { name: "cluster-not-signing", at: "/", scenario: "not-signing" },
   { name: "cluster-mainnet", at: "/", scenario: "mainnet" },
@@ -17,6 +18,7 @@ export const SCREENS: { name: string; at: string; scenario?: string; click?: str
   { name: "duties", at: `/clusters/${CLUSTER}/duties` },
   { name: "duties-guild", at: "/duties", scenario: "guild", click: "label:has-text('By validator')" },
   { name: "duty-missed", at: `/clusters/${CLUSTER}/duties?misses=`, click: "[role=gridcell].missed >> nth=-1" },
+  { name: "duty-late", at: `/clusters/${CLUSTER}/duties`, click: "[role=gridcell][aria-label*=late] >> nth=-1" },
   { name: "duties-failed", at: "/duties", scenario: "failing" },
   { name: "health", at: "/alerts", scenario: "troubled" },
   { name: "health-quiet", at: "/alerts" },

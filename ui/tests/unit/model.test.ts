@@ -1,12 +1,13 @@
-import type { DutyRecord, NodeView } from "$api";
+import type { DutyRecord, Mark, NodeView } from "$api";
 import { describe, expect, test } from "vitest";
 
 import { HeldClock, START_MS } from "../../src/backend/fake/clocks";
 import { difference } from "../../src/backend/fake/difference";
 import { HOODI, World } from "../../src/backend/fake/world";
-import { href, parseRoute } from "../../src/lib/router";
+import { dutiesOf, href, parseRoute } from "../../src/lib/router";
 import { applyUpdate } from "../../src/model/apply";
-import { bars, percent } from "../../src/model/chart";
+import { chainVerdict, markOf, worstDelay, type ChainVerdict } from "../../src/model/chain";
+import { bars, percent, slots } from "../../src/model/chart";
 import { dutiesCsv } from "../../src/model/csv";
 import { hear, isStale, noLink, seenAt } from "../../src/model/link";
 import { reachText, raised } from "../../src/model/record";
@@ -51,8 +52,8 @@ describe("an address", () => {
   test.each([
     [{ name: "home" }],
     [{ name: "cluster", cluster }],
-    [{ name: "duties", cluster, duty: { slot: "12", kind: "attester" }, misses: true }],
-    [{ name: "duties", cluster: null, duty: null, misses: false }],
+    [dutiesOf(cluster, { duty: { slot: "12", kind: "attester" }, misses: true, before: "40" })],
+    [dutiesOf(null)],
     [{ name: "health", cluster }],
     [{ name: "settings", tab: "privacy" }],
     [{ name: "slashing", cluster: null }],
@@ -73,6 +74,7 @@ describe("an address", () => {
   test("with a duty that cannot be is one without a duty", () => {
     expect(parseRoute("#/duties?slot=-1&kind=attester")).toMatchObject({ duty: null });
     expect(parseRoute("#/duties?slot=1&kind=toString")).toMatchObject({ duty: null });
+    expect(parseRoute("#/duties?before=soon")).toMatchObject({ before: null });
   });
 });
 
@@ -97,6 +99,39 @@ describe("the timeline", () => {
     expect(first).toBeLessThanOrEqual(5_000);
     expect(end - first).toBeLessThan(60);
     expect(visible(1e9, 800, 30, 10)).toEqual({ first: 10, end: 10 });
+  });
+});
+
+describe("what became of a duty", () => {
+  const base = { ...sent, validators: ["7", "9"], on_chain: null };
+  const chain = (delays: (number | null)[], best: number, settled: boolean) => ({ on_chain: { delays, best, settled } });
+  const waiting = { outcome: { kind: "waiting" } } as const;
+  const failed = { outcome: missed.outcome };
+
+  // The same table as in duty.rs of hearth-api.
+  test.each<[string, Partial<DutyRecord>, Mark, ChainVerdict["kind"]]>([
+    ["under way", { ...waiting, ...chain([1, 1], 1, true) }, "waiting", "included"],
+    ["handed in", {}, "done", "unknown"],
+    ["missed here", failed, "missed", "unknown"],
+    ["of nobody known", { validators: [] }, "done", "unknown"],
+    ["of nobody known, missed", { validators: [], ...failed }, "missed", "unknown"],
+    ["in the next block", chain([1, 1], 1, true), "done", "included"],
+    ["one is late", chain([1, 3], 1, true), "late", "included"],
+    ["an empty slot", chain([2, 2], 2, true), "done", "included"],
+    ["one to be found", chain([1, null], 1, false), "done", "partly"],
+    ["none found yet", chain([null, null], 1, false), "done", "awaited"],
+    ["one never came", chain([1, null], 1, true), "missed", "partly"],
+    ["none came", chain([null, null], 1, true), "missed", "absent"],
+    ["the others did it", { ...failed, ...chain([1, 1], 1, true) }, "done", "included"],
+    ["the others did half of it", { ...failed, ...chain([1, null], 1, false) }, "missed", "partly"],
+  ])("is told by the chain once that has spoken: %s", (_, change, mark, kind) => {
+    const duty = { ...base, ...change };
+    expect([markOf(duty), chainVerdict(duty).kind]).toEqual([mark, kind]);
+  });
+
+  test("is told for each validator by itself", () => {
+    const duty = { ...base, ...chain([1, 3], 1, true) };
+    expect([markOf(duty, "7"), markOf(duty, "9"), worstDelay(duty, "9")]).toEqual(["done", "late", 3]);
   });
 });
 
@@ -134,7 +169,7 @@ test("a clock that is held does in its order what becomes due", () => {
 });
 
 test("a chart has a bar for each step with duties, in its place, and only what is perfect is 100 %", () => {
-  const tally = (done: number, missed: number) => ({ done, missed, mean_sent_ms: null });
+  const tally = (done: number, missed: number) => ({ done, missed, mean_sent_ms: null, included: 0, mean_delay_milli: null });
   const steps = [
     { from_ms: 0, tally: tally(3, 1) },
     { from_ms: 50, tally: tally(0, 0) },
@@ -142,8 +177,9 @@ test("a chart has a bar for each step with duties, in its place, and only what i
   ];
   const reply = { from_ms: 0, until_ms: 125, total: tally(8, 1), steps, validators: [], operators: [] };
   expect(bars(reply, 50)).toEqual([
-    { from_ms: 0, at: 0, width: 0.4, done: 3, missed: 1, permille: 750 },
-    { from_ms: 100, at: 0.8, width: 0.2, done: 5, missed: 0, permille: 1_000 },
+    { from_ms: 0, at: 0, width: 0.4, tally: tally(3, 1), permille: 750 },
+    { from_ms: 100, at: 0.8, width: 0.2, tally: tally(5, 0), permille: 1_000 },
   ]);
+  expect([null, 1_000, 1_001, 2_000, 1_250].map(slots)).toEqual(["–", "1", "1.01", "2", "1.25"]);
   expect([null, 1_000, 999, 750].map(percent)).toEqual(["–", "100 %", "99.9 %", "75 %"]);
 });

@@ -1,7 +1,7 @@
 //! Every route against the answers in `tests/vectors`: a clone alone proves them.
 
 use crate::support::{Act, FakeNode, ask, connected, say};
-use hearth_beacon::{BeaconNode, BlockId, Health, NotCounted, Patience, Problem};
+use hearth_beacon::{BeaconNode, BlockId, Health, NotCounted, Patience, Places, Problem};
 use hearth_duties::{ChainQuery, ChainReply};
 use hearth_types::{Epoch, ForkName, Root, Slot, UnixMillis, ValidatorIndex, ValidatorPubkey};
 use serde_json::json;
@@ -107,11 +107,27 @@ async fn inclusion_is_read_from_a_block_and_the_committees_of_the_voted_slot() {
     let block = nodes.block(id).await.unwrap().unwrap();
     assert_eq!((block.slot.get(), block.parent_root), (35, header.parent_root));
     let committees = nodes.committees(Slot::new(34)).await.unwrap();
-    let attesters = block.attestations[0].attesters(&committees).unwrap();
+    let attesters = block.attestations[0].attesters(&Places::of(&committees, |_| true)).unwrap();
     assert_eq!(attesters, [1, 4, 7].map(ValidatorIndex::new));
-    assert!(matches!(block.attestations[0].attesters(&[]), Err(NotCounted::UnknownCommittee { .. })));
+    assert!(matches!(
+        block.attestations[0].attesters(&Places::default()),
+        Err(NotCounted::UnknownCommittee { .. })
+    ));
     assert_eq!(nodes.header(BlockId::Slot(Slot::new(36))).await, Ok(None));
     assert_eq!(nodes.block(BlockId::Head).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_question_that_no_duty_needs_never_leads_duties_away_from_a_node() {
+    let node = FakeNode::healthy().await;
+    let (nodes, _) = connected(&[node.url()], Patience::default()).await;
+    let before = nodes.status().borrow().clone();
+    let path = "/eth/v1/beacon/states/34/committees";
+    node.script(path, [Act::Say(503, String::new()), Act::BreakOff, Act::Say(200, "{".into())]);
+    for _ in 0..3 {
+        assert!(nodes.committees(Slot::new(34)).await.is_err());
+    }
+    assert_eq!(*nodes.status().borrow(), before);
 }
 
 #[tokio::test]

@@ -93,15 +93,36 @@ fn record_lines(record: &DutyRecord, cluster: &str, now_ms: u64) -> String {
         DutyOutcome::Waiting => format!("{head}: under way"),
         DutyOutcome::Sent => {
             let signers = record.signers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-            format!("{head}: sent{}; signed by {signers}", times(&record.trace))
+            format!("{head}: sent{}; signed by {signers}{}", times(&record.trace), on_chain(record))
         }
         DutyOutcome::Missed { stage, code, sentence, suggestion, detail } => {
             let suggestion = suggestion.as_deref().map(|text| format!(" {text}")).unwrap_or_default();
             format!(
-                "{head}: MISSED at \"{}\"\n      {sentence}{suggestion}\n      ({code}: {detail})",
-                stage_name(*stage)
+                "{head}: MISSED at \"{}\"\n      {sentence}{suggestion}\n      ({code}: {detail}){}",
+                stage_name(*stage),
+                on_chain(record)
             )
         }
+    }
+}
+
+/// A line of what the chain has of an attestation; nothing where that is not known.
+fn on_chain(record: &DutyRecord) -> String {
+    const BEFORE: &str = "\n      ";
+    let Some(on_chain) = &record.on_chain else { return String::new() };
+    let (found, all) = (on_chain.delays.iter().flatten().count(), on_chain.delays.len());
+    let after = match on_chain.worst() {
+        Some(1) => "in the next block".to_owned(),
+        Some(slots) if !on_chain.is_late() => format!("in the next block, {slots} slots later"),
+        Some(slots) => format!("LATE, up to {slots} slots later"),
+        None => String::new(),
+    };
+    match (found, on_chain.settled) {
+        (0, false) => String::new(),
+        (0, true) => format!("{BEFORE}NOT ON THE CHAIN: no block has it"),
+        (found, _) if found == all => format!("{BEFORE}on the chain {after}"),
+        (found, true) => format!("{BEFORE}ON THE CHAIN FOR ONLY {found} of {all} ({after})"),
+        (found, false) => format!("{BEFORE}on the chain for {found} of {all} so far ({after})"),
     }
 }
 

@@ -126,7 +126,7 @@ fn cluster_lines(cluster: &ClusterView, several: bool, now_ms: u64) -> Vec<Strin
     });
     let marks: String = cluster.strip.iter().map(|duty| mark(duty.mark)).collect();
     if !marks.is_empty() {
-        lines.push(format!("  Last duties, oldest first: {marks}   (o done, x missed, . under way)"));
+        lines.push(format!("  Last duties, oldest first: {marks}   (o done, l late, x missed, . under way)"));
     }
     lines
 }
@@ -134,7 +134,8 @@ fn cluster_lines(cluster: &ClusterView, several: bool, now_ms: u64) -> Vec<Strin
 const fn mark(mark: Mark) -> char {
     match mark {
         Mark::Waiting => '.',
-        Mark::Sent => 'o',
+        Mark::Done => 'o',
+        Mark::Late => 'l',
         Mark::Missed => 'x',
     }
 }
@@ -231,7 +232,8 @@ mod tests {
             "clusters": [{"id": format!("0x{}", "11".repeat(32)), "name": "four", "stage": "active", "needed": 3,
                 "seats": [seat(1, true, "here"), seat(2, false, "here"), seat(3, false, "here"), seat(4, false, "dark")],
                 "validators": 1, "next_duty": {"slot": "66", "kind": "attester", "due_ms": 197_000},
-                "strip": [{"slot": "64", "kind": "attester", "mark": "sent"}, {"slot": "65", "kind": "attester", "mark": "missed"}],
+                "strip": [{"slot": "63", "kind": "attester", "mark": "late", "delay": 3}, {"slot": "64", "kind": "attester", "mark": "done", "delay": null},
+                    {"slot": "65", "kind": "attester", "mark": "missed"}],
                 "effectiveness": {"day": 995, "week": null, "month": null},
                 "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}}],
             "left_out": [], "checks": [], "channels": [],
@@ -255,7 +257,7 @@ mod tests {
             "4  dark     operator 4",
             "last seen",
             "Next duty: attestation in slot 66, in 3 min 12 s",
-            "Last duties, oldest first: ox",
+            "Last duties, oldest first: lox",
             "http://127.0.0.1:5052  does not answer · Lodestar/v1\n    no answer",
         ] {
             let at = rest

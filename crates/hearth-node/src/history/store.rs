@@ -3,17 +3,18 @@
 //! Two views of the same duties: each one whole, for the list; and counted by the hour, by validator and by operator, so that a
 //! month of a thousand validators is added up from thousands of rows and not from millions.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use hearth_api::{
-    DEFAULT_DUTIES, DutiesReply, DutiesRequest, DutyOutcome, DutyRecord, Effectiveness, HistoryReply,
-    HistoryRequest, MOST_DUTIES, OperatorTally, Period, Step, Tally, ValidatorTally,
+    DEFAULT_DUTIES, DutiesReply, DutiesRequest, DutyRecord, Effectiveness, HistoryReply, HistoryRequest,
+    MOST_DUTIES, Mark, OperatorTally, Period, Step, Tally, ValidatorTally,
 };
 use hearth_types::{LockHash, ValidatorIndex};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-/// Layout of the tables. A file of another one is put aside.
-const LAYOUT: i64 = 1;
+/// Layout of the tables. A file of an older one is brought up to it, a file of a newer one is put aside.
+const LAYOUT: i64 = 2;
 const HOUR_MS: u64 = 3_600_000;
 /// A day more than the longest period.
 const KEPT_HOURS: u64 = 31 * 24;
@@ -29,6 +30,7 @@ const TABLES: &str = "
     CREATE TABLE validators (
         cluster BLOB NOT NULL, hour INTEGER NOT NULL, validator INTEGER NOT NULL,
         done INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0, sent_ms INTEGER NOT NULL DEFAULT 0,
+        sent INTEGER NOT NULL DEFAULT 0, included INTEGER NOT NULL DEFAULT 0, delay INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (hour, cluster, validator)) WITHOUT ROWID;
     CREATE TABLE operators (
         cluster BLOB NOT NULL, hour INTEGER NOT NULL, number INTEGER NOT NULL, signed INTEGER NOT NULL DEFAULT 0,
@@ -37,6 +39,17 @@ const TABLES: &str = "
         cluster BLOB NOT NULL, hour INTEGER NOT NULL, duties INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (hour, cluster)) WITHOUT ROWID;
 ";
+
+/// From the layout that knew nothing of what the chain has.
+const SECOND_LAYOUT: &str = "
+    ALTER TABLE validators ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE validators ADD COLUMN included INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE validators ADD COLUMN delay INTEGER NOT NULL DEFAULT 0;
+    UPDATE validators SET sent = done;
+";
+
+/// What a tally is read from, in the order of [`Sums`].
+const SUMS: &str = "sum(done), sum(missed), sum(sent), sum(sent_ms), sum(included), sum(delay)";
 
 /// The open database.
 pub(crate) struct Store {
@@ -69,11 +82,12 @@ impl Store {
         // A power cut may cost the last minutes; nothing depends on them.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let bring_up = |steps| {
+            connection.execute_batch(&format!("BEGIN; {steps} PRAGMA user_version = {LAYOUT}; COMMIT;"))
+        };
         match layout {
-            0 => {
-                connection
-                    .execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;"))?;
-            }
+            0 => bring_up(TABLES)?,
+            1 => bring_up(SECOND_LAYOUT)?,
             LAYOUT => {
                 connection.query_row("SELECT count(*) FROM hours", [], |row| row.get::<_, i64>(0))?;
             }
@@ -84,10 +98,10 @@ impl Store {
 
     /// Keeps a duty, or puts another record in the place of what is kept of it.
     pub(crate) fn keep(&mut self, record: &DutyRecord) -> rusqlite::Result<()> {
-        let missed = match record.outcome {
-            DutyOutcome::Waiting => return Ok(()),
-            DutyOutcome::Sent => false,
-            DutyOutcome::Missed { .. } => true,
+        let missed = match record.mark() {
+            Mark::Waiting => return Ok(()),
+            Mark::Done | Mark::Late => false,
+            Mark::Missed => true,
         };
         let hour = record.due_ms / HOUR_MS;
         let (cluster, slot, kind) =
@@ -95,9 +109,9 @@ impl Store {
         let text = serde_json::to_string(record)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
         let transaction = self.connection.transaction()?;
-        let before: Option<bool> = transaction
+        let before: Option<String> = transaction
             .query_row(
-                "SELECT missed FROM duties WHERE cluster = ?1 AND slot = ?2 AND kind = ?3",
+                "SELECT record FROM duties WHERE cluster = ?1 AND slot = ?2 AND kind = ?3",
                 params![cluster, slot, kind],
                 |row| row.get(0),
             )
@@ -106,10 +120,14 @@ impl Store {
             "INSERT OR REPLACE INTO duties (cluster, slot, kind, hour, missed, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![cluster, slot, kind, number(hour), missed, text],
         )?;
-        match before {
-            None => count(&transaction, record, hour, missed)?,
-            Some(true) if !missed => redeem(&transaction, record, hour)?,
-            Some(_) => {}
+        match before.map(|text| serde_json::from_str::<DutyRecord>(&text)) {
+            None => {
+                count_signers(&transaction, record, hour)?;
+                recount(&transaction, None, record, hour)?;
+            }
+            Some(Ok(before)) => recount(&transaction, Some(&before), record, hour)?,
+            // Counted by another version, in its own way.
+            Some(Err(_)) => {}
         }
         if hour > self.swept {
             sweep(&transaction, hour.saturating_sub(KEPT_HOURS))?;
@@ -151,12 +169,11 @@ impl Store {
         let range = params![number(from), cluster];
         const OF_PERIOD: &str = "WHERE hour >= ?1 AND (?2 IS NULL OR cluster = ?2)";
 
-        let sums = "sum(done), sum(missed), sum(sent_ms)";
         let total =
             self.connection
-                .query_row(&format!("SELECT {sums} FROM validators {OF_PERIOD}"), range, |row| tally(row, 0))?;
+                .query_row(&format!("SELECT {SUMS} FROM validators {OF_PERIOD}"), range, |row| tally(row, 0))?;
         let mut steps = self.connection.prepare(&format!(
-            "SELECT (hour - ?1) / {step}, {sums} FROM validators {OF_PERIOD} GROUP BY 1 ORDER BY 1"
+            "SELECT (hour - ?1) / {step}, {SUMS} FROM validators {OF_PERIOD} GROUP BY 1 ORDER BY 1"
         ))?;
         let steps = steps.query_map(range, |row| {
             let past: i64 = row.get(0)?;
@@ -164,7 +181,7 @@ impl Store {
             Ok(Step { from_ms: from_hour * HOUR_MS, tally: tally(row, 1)? })
         })?;
         let mut validators = self.connection.prepare(&format!(
-            "SELECT validator, {sums} FROM validators {OF_PERIOD} AND validator >= 0 GROUP BY validator \
+            "SELECT validator, {SUMS} FROM validators {OF_PERIOD} AND validator >= 0 GROUP BY validator \
              ORDER BY sum(missed) DESC, validator LIMIT {MOST_VALIDATORS}"
         ))?;
         let validators = validators.query_map(range, |row| {
@@ -196,9 +213,9 @@ impl Store {
 
     /// Duties done of a thousand, for each period.
     pub(crate) fn effectiveness(&self, cluster: LockHash, now_ms: u64) -> rusqlite::Result<Effectiveness> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT sum(done), sum(missed), sum(sent_ms) FROM validators WHERE hour >= ?1 AND cluster = ?2",
-        )?;
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("SELECT {SUMS} FROM validators WHERE hour >= ?1 AND cluster = ?2"))?;
         let mut of = |period| {
             let from = number(Span::of(period, now_ms).from);
             let tally =
@@ -228,24 +245,89 @@ impl Span {
 /// The validator under which duties are counted whose validators are not known.
 const NOBODY: i64 = -1;
 
-fn validators_of(record: &DutyRecord) -> Vec<i64> {
-    if record.validators.is_empty() {
-        return vec![NOBODY];
-    }
-    record.validators.iter().map(|validator| number(validator.get())).collect()
+/// What a validator's duties add up to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Sums {
+    done: i64,
+    missed: i64,
+    /// Those that a beacon node took, and their times together.
+    sent: i64,
+    sent_ms: i64,
+    /// Those that a block has, and their delays together.
+    included: i64,
+    delay: i64,
 }
 
-fn count(transaction: &Transaction<'_>, record: &DutyRecord, hour: u64, missed: bool) -> rusqlite::Result<()> {
-    let cluster = record.cluster.as_bytes().as_slice();
-    let (done, missed) = (i64::from(!missed), i64::from(missed));
-    let sent_ms = if done == 1 { record.trace.sent_ms.map_or(0, number) } else { 0 };
-    let mut add = transaction.prepare_cached(
-        "INSERT INTO validators (cluster, hour, validator, done, missed, sent_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET done = done + ?4, missed = missed + ?5, sent_ms = sent_ms + ?6",
-    )?;
-    for validator in validators_of(record) {
-        add.execute(params![cluster, number(hour), validator, done, missed, sent_ms])?;
+impl Sums {
+    fn add(&mut self, other: &Self, sign: i64) {
+        self.done += sign * other.done;
+        self.missed += sign * other.missed;
+        self.sent += sign * other.sent;
+        self.sent_ms = self.sent_ms.saturating_add(sign * other.sent_ms);
+        self.included += sign * other.included;
+        self.delay += sign * other.delay;
     }
+}
+
+/// What a duty adds to the sums of each of its validators.
+fn parts_of(record: &DutyRecord) -> impl Iterator<Item = (i64, Sums)> + '_ {
+    (0..record.validators.len().max(1)).map(|position| {
+        let validator = record.validators.get(position).map_or(NOBODY, |validator| number(validator.get()));
+        let delays = record.on_chain.as_ref().map(|on_chain| &on_chain.delays);
+        let delay = delays.and_then(|delays| *delays.get(position)?);
+        let (done, sent) = (record.was_done(position), record.trace.sent_ms);
+        let sums = Sums {
+            done: i64::from(done == Some(true)),
+            missed: i64::from(done == Some(false)),
+            sent: i64::from(sent.is_some()),
+            sent_ms: sent.map_or(0, number),
+            included: i64::from(delay.is_some()),
+            delay: delay.map_or(0, i64::from),
+        };
+        (validator, sums)
+    })
+}
+
+/// Puts what a record adds to the sums in the place of what it added `before`.
+fn recount(
+    transaction: &Transaction<'_>,
+    before: Option<&DutyRecord>,
+    record: &DutyRecord,
+    hour: u64,
+) -> rusqlite::Result<()> {
+    let mut changes: BTreeMap<i64, Sums> = parts_of(record).collect();
+    for (validator, sums) in before.into_iter().flat_map(parts_of) {
+        changes.entry(validator).or_default().add(&sums, -1);
+    }
+    let mut add = transaction.prepare_cached(
+        "INSERT INTO validators (cluster, hour, validator, done, missed, sent, sent_ms, included, delay)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET done = done + ?4, missed = missed + ?5, sent = sent + ?6, sent_ms = sent_ms + ?7,
+             included = included + ?8, delay = delay + ?9",
+    )?;
+    let cluster = record.cluster.as_bytes().as_slice();
+    for (validator, sums) in changes {
+        if sums != Sums::default() {
+            let Sums { done, missed, sent, sent_ms, included, delay } = sums;
+            add.execute(params![
+                cluster,
+                number(hour),
+                validator,
+                done,
+                missed,
+                sent,
+                sent_ms,
+                included,
+                delay
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// Counts a duty, and each operator whose signature arrived.
+fn count_signers(transaction: &Transaction<'_>, record: &DutyRecord, hour: u64) -> rusqlite::Result<()> {
+    let cluster = record.cluster.as_bytes().as_slice();
     let mut add = transaction.prepare_cached(
         "INSERT INTO operators (cluster, hour, number, signed) VALUES (?1, ?2, ?3, 1)
          ON CONFLICT DO UPDATE SET signed = signed + 1",
@@ -260,19 +342,6 @@ fn count(transaction: &Transaction<'_>, record: &DutyRecord, hour: u64, missed: 
     Ok(())
 }
 
-/// A duty that was counted as missed was done after all.
-fn redeem(transaction: &Transaction<'_>, record: &DutyRecord, hour: u64) -> rusqlite::Result<()> {
-    let sent_ms = record.trace.sent_ms.map_or(0, number);
-    let mut change = transaction.prepare_cached(
-        "UPDATE validators SET done = done + 1, missed = max(missed - 1, 0), sent_ms = sent_ms + ?4
-         WHERE cluster = ?1 AND hour = ?2 AND validator = ?3",
-    )?;
-    for validator in validators_of(record) {
-        change.execute(params![record.cluster.as_bytes().as_slice(), number(hour), validator, sent_ms])?;
-    }
-    Ok(())
-}
-
 /// Forgets what is older than the longest period.
 fn sweep(transaction: &Transaction<'_>, before: u64) -> rusqlite::Result<()> {
     for table in ["duties", "validators", "operators", "hours"] {
@@ -281,12 +350,18 @@ fn sweep(transaction: &Transaction<'_>, before: u64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A tally from three sums, of which each is null where there are no rows.
+/// A tally from the columns of [`SUMS`], of which each is null where there are no rows.
 fn tally(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Tally> {
     let sum = |column| row.get::<_, Option<i64>>(first + column).map(Option::unwrap_or_default);
-    let (done, missed, sent_ms) = (sum(0)?, sum(1)?, sum(2)?);
-    let mean = sent_ms.checked_div(done).filter(|_| done > 0);
-    Ok(Tally { done: clamp(done), missed: clamp(missed), mean_sent_ms: mean.map(clamp) })
+    let (sent, sent_ms, included, delay) = (sum(2)?, sum(3)?, sum(4)?, sum(5)?);
+    let mean = |total: i64, count: i64| (count > 0).then(|| clamp(total / count));
+    Ok(Tally {
+        done: clamp(sum(0)?),
+        missed: clamp(sum(1)?),
+        mean_sent_ms: mean(sent_ms, sent),
+        included: clamp(included),
+        mean_delay_milli: mean(delay.saturating_mul(1_000), included),
+    })
 }
 
 fn clamp(number: i64) -> u32 {
@@ -300,7 +375,7 @@ fn number(number: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use hearth_api::{DutyStage, Miss, Trace};
+    use hearth_api::{DutyOutcome, DutyStage, Miss, OnChain, Trace};
     use hearth_types::{DutyKind, Slot};
 
     use super::*;
@@ -334,7 +409,12 @@ mod tests {
             round: None,
             signers: if missed { vec![1] } else { vec![1, 2, 4] },
             outcome,
+            on_chain: None,
         }
+    }
+
+    fn found(record: DutyRecord, delays: &[Option<u8>], settled: bool) -> DutyRecord {
+        DutyRecord { on_chain: Some(OnChain { delays: delays.to_vec(), best: Some(1), settled }), ..record }
     }
 
     fn store_with(duties: &[DutyRecord]) -> (tempfile::TempDir, Store) {
@@ -351,7 +431,7 @@ mod tests {
     }
 
     fn counted(done: u32, missed: u32) -> Tally {
-        Tally { done, missed, mean_sent_ms: (done > 0).then_some(40) }
+        Tally { done, missed, mean_sent_ms: (done > 0).then_some(40), ..Tally::default() }
     }
 
     #[test]
@@ -407,6 +487,62 @@ mod tests {
         store.keep(&duty(1, DAY, &[7], false)).unwrap();
         assert_eq!(store.history(&of(Period::Day), DAY).unwrap().total, counted(1, 0));
         assert_eq!(store.duties(&DutiesRequest::default()).unwrap().duties, [duty(1, DAY, &[7], false)]);
+    }
+
+    #[test]
+    fn what_the_chain_has_is_counted_by_validator_and_has_the_last_word() {
+        let (_folder, mut store) = store_with(&[
+            found(duty(1, DAY, &[7, 8], false), &[Some(1), Some(2)], true),
+            found(duty(2, DAY, &[7], true), &[Some(3)], true),
+            duty(3, DAY, &[8], false),
+        ]);
+        let of_validators = |store: &Store| -> Vec<_> {
+            let reply = store.history(&of(Period::Day), DAY).unwrap();
+            let told = |of: hearth_api::ValidatorTally| {
+                let Tally { done, missed, included, mean_delay_milli, .. } = of.tally;
+                (of.validator.get(), done, missed, included, mean_delay_milli)
+            };
+            reply.validators.into_iter().map(told).collect()
+        };
+        assert_eq!(of_validators(&store), [(7, 2, 0, 2, Some(2_000)), (8, 2, 0, 1, Some(2_000))]);
+
+        store.keep(&found(duty(3, DAY, &[8], false), &[None], false)).unwrap();
+        assert_eq!(of_validators(&store), [(7, 2, 0, 2, Some(2_000)), (8, 2, 0, 1, Some(2_000))]);
+        store.keep(&found(duty(3, DAY, &[8], false), &[None], true)).unwrap();
+        assert_eq!(of_validators(&store), [(8, 1, 1, 1, Some(2_000)), (7, 2, 0, 2, Some(2_000))]);
+        let misses = DutiesRequest { only_misses: true, ..DutiesRequest::default() };
+        let slots = |reply: DutiesReply| reply.duties.iter().map(|duty| duty.slot.get()).collect::<Vec<_>>();
+        assert_eq!(slots(store.duties(&misses).unwrap()), [3], "the others did what was missed here");
+        let total = store.history(&of(Period::Day), DAY).unwrap().total;
+        assert_eq!((total.done, total.missed, total.mean_sent_ms), (3, 1, Some(40)));
+    }
+
+    #[test]
+    fn a_file_from_before_the_chain_was_looked_at_keeps_its_duties_and_is_counted_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.sqlite");
+        let old = Connection::open(&path).unwrap();
+        let old_tables =
+            TABLES.replace("        sent INTEGER NOT NULL DEFAULT 0, included INTEGER NOT NULL DEFAULT 0, delay INTEGER NOT NULL DEFAULT 0,\n", "");
+        assert_ne!(old_tables, TABLES);
+        old.execute_batch(&format!("{old_tables} PRAGMA user_version = 1;")).unwrap();
+        let mut record = serde_json::to_value(duty(1, DAY, &[7], false)).unwrap();
+        record.as_object_mut().unwrap().remove("on_chain");
+        let hour = number(DAY / HOUR_MS);
+        let cluster = CLUSTER.as_bytes().as_slice();
+        old.execute(
+            "INSERT INTO duties VALUES (?1, 1, ?2, ?3, 0, ?4)",
+            params![cluster, DutyKind::Attester.number(), hour, record.to_string()],
+        )
+        .unwrap();
+        old.execute("INSERT INTO validators VALUES (?1, ?2, 7, 1, 0, 40)", params![cluster, hour]).unwrap();
+        drop(old);
+
+        let mut store = Store::open(&path).unwrap();
+        assert_eq!(store.history(&of(Period::Day), DAY).unwrap().total, counted(1, 0));
+        store.keep(&found(duty(1, DAY, &[7], false), &[Some(1)], true)).unwrap();
+        let expected = Tally { included: 1, mean_delay_milli: Some(1_000), ..counted(1, 0) };
+        assert_eq!(store.history(&of(Period::Day), DAY).unwrap().total, expected);
     }
 
     #[test]

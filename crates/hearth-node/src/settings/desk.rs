@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hearth_api::{ChangeSettingsRequest, ErrorCode, NodeSettings, PeerAddresses, SettingsReply, UiError};
 use hearth_beacon::NodeUrl;
@@ -28,8 +28,15 @@ struct Inner {
     folder: PathBuf,
     /// The node's, where these are of one of its clusters.
     of_node: Option<Settings>,
-    in_effect: Mutex<Settings>,
+    state: Mutex<State>,
     changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    in_effect: Settings,
+    /// What was changed while a change would have disturbed duties, and what the file has since.
+    unused: Option<(ChangeSettingsRequest, Settings)>,
 }
 
 impl SettingsDesk {
@@ -44,22 +51,32 @@ impl SettingsDesk {
     }
 
     fn with(folder: &Path, of_node: Option<Settings>, in_effect: Settings) -> Self {
-        let (folder, in_effect) = (folder.to_owned(), Mutex::new(in_effect));
-        Self(Arc::new(Inner { folder, of_node, in_effect, changed: Notify::new() }))
+        let (folder, state) = (folder.to_owned(), Mutex::new(State { in_effect, unused: None }));
+        Self(Arc::new(Inner { folder, of_node, state, changed: Notify::new() }))
     }
 
     /// What the node works with.
     pub(crate) fn in_effect(&self) -> Settings {
-        self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state().in_effect.clone()
     }
 
     pub(crate) fn time_servers(&self) -> Vec<String> {
         self.in_effect().time_servers
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a change is in effect at once; else after a restart, because there are clusters whose duties it would disturb.
+    /// What was changed before it came to waiting is in effect then.
     pub(crate) fn set_waiting(&self, waits: bool) {
-        self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner).wait_for_cluster = waits;
+        let mut state = self.state();
+        state.in_effect.wait_for_cluster = waits;
+        if waits && let Some((request, settings)) = state.unused.take() {
+            adopt(&mut state.in_effect, &request, &settings);
+            self.0.changed.notify_waiters();
+        }
     }
 
     /// Waits for the next change after this call.
@@ -79,28 +96,15 @@ impl SettingsDesk {
     pub(crate) async fn change(&self, request: ChangeSettingsRequest) -> Result<SettingsReply, UiError> {
         let (inner, changes) = (Arc::clone(&self.0), request.clone());
         let settings = aside(move || inner.change(&changes)).await?;
-        let mut taken = self.in_effect();
-        if taken.wait_for_cluster {
-            // The rest is as before, also what the command line said otherwise than the file.
-            let ChangeSettingsRequest {
-                cluster: _,
-                beacon_nodes,
-                nickname,
-                time_servers,
-                listen,
-                peers,
-                metrics,
-            } = &request;
-            let Settings { beacon_nodes: nodes, nickname: name, time_servers: servers, .. } = settings.clone();
-            set(beacon_nodes, &mut taken.beacon_nodes, nodes);
-            set(nickname, &mut taken.nickname, name);
-            set(time_servers, &mut taken.time_servers, servers);
-            set(listen, &mut taken.listen, settings.listen.clone());
-            set(peers, &mut taken.peers, settings.peers.clone());
-            set(metrics, &mut taken.metrics, settings.metrics);
-            *self.0.in_effect.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        let mut state = self.state();
+        if state.in_effect.wait_for_cluster {
+            adopt(&mut state.in_effect, &request, &settings);
             self.0.changed.notify_waiters();
+        } else {
+            let before = state.unused.take().map(|(before, _)| before).unwrap_or_default();
+            state.unused = Some((both(before, request), settings.clone()));
         }
+        drop(state);
         Ok(self.reply(&settings))
     }
 
@@ -115,10 +119,33 @@ impl SettingsDesk {
     }
 }
 
-/// Takes what is new, if it was asked for.
-fn set<A, T>(asked: &Option<A>, taken: &mut T, new: T) {
-    if asked.is_some() {
-        *taken = new;
+/// Takes what was asked for. The rest is as before, also what the command line said otherwise than the file.
+fn adopt(taken: &mut Settings, request: &ChangeSettingsRequest, new: &Settings) {
+    fn set<A, T: Clone>(asked: &Option<A>, taken: &mut T, new: &T) {
+        if asked.is_some() {
+            taken.clone_from(new);
+        }
+    }
+    let ChangeSettingsRequest { cluster: _, beacon_nodes, nickname, time_servers, listen, peers, metrics } =
+        request;
+    set(beacon_nodes, &mut taken.beacon_nodes, &new.beacon_nodes);
+    set(nickname, &mut taken.nickname, &new.nickname);
+    set(time_servers, &mut taken.time_servers, &new.time_servers);
+    set(listen, &mut taken.listen, &new.listen);
+    set(peers, &mut taken.peers, &new.peers);
+    set(metrics, &mut taken.metrics, &new.metrics);
+}
+
+/// What either asks for; where both do, the later.
+fn both(earlier: ChangeSettingsRequest, later: ChangeSettingsRequest) -> ChangeSettingsRequest {
+    ChangeSettingsRequest {
+        cluster: later.cluster.or(earlier.cluster),
+        beacon_nodes: later.beacon_nodes.or(earlier.beacon_nodes),
+        nickname: later.nickname.or(earlier.nickname),
+        time_servers: later.time_servers.or(earlier.time_servers),
+        listen: later.listen.or(earlier.listen),
+        peers: later.peers.or(earlier.peers),
+        metrics: later.metrics.or(earlier.metrics),
     }
 }
 
@@ -324,6 +351,28 @@ mod tests {
         assert_eq!(desk.in_effect().beacon_nodes, on_the_command_line, "nobody changed that");
         changed.await;
         assert_eq!(desk.in_effect().time_servers, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn what_was_changed_during_a_try_that_failed_is_in_effect_in_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let of_the_command_line = vec!["http://127.0.0.1:5052".to_owned()];
+        let started_with = Settings { beacon_nodes: of_the_command_line.clone(), ..Settings::default() };
+        let desk = SettingsDesk::new(folder.path(), started_with);
+        let named = |name: &str| ChangeSettingsRequest {
+            nickname: Some(name.into()),
+            ..ChangeSettingsRequest::default()
+        };
+        let timeless =
+            ChangeSettingsRequest { time_servers: Some(Vec::new()), ..ChangeSettingsRequest::default() };
+        for change in [named("Sam"), timeless, named("Maya")] {
+            assert!(desk.change(change).await.unwrap().restart_needed, "nobody knows yet that it fails");
+        }
+        let changed = desk.changed();
+        desk.set_waiting(true);
+        changed.await;
+        let Settings { nickname, time_servers, beacon_nodes, .. } = desk.in_effect();
+        assert_eq!((nickname.as_str(), time_servers, beacon_nodes), ("Maya", vec![], of_the_command_line));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hearth_api::{DutyMark, DutyOutcome, DutyRecord, DutyStage, Miss, STRIP_DUTIES, SeatView, Trace};
+use hearth_api::{DutyMark, DutyOutcome, DutyRecord, DutyStage, Miss, OnChain, STRIP_DUTIES, SeatView, Trace};
 use hearth_duties::{Report, Stage};
-use hearth_types::{ChainSpec, Duty, LockHash};
+use hearth_types::{ChainSpec, Duty, DutyKind, LockHash, Slot};
 
 use super::room::Seated;
 
@@ -15,7 +15,7 @@ const KEPT: usize = 4_096;
 pub(super) enum Told {
     /// The verdict.
     Finished(DutyRecord),
-    /// It was spoken too early: the duty was done after all.
+    /// More is known than when it was spoken: the duty was done after all, or the chain was looked at.
     Corrected(DutyRecord),
 }
 
@@ -90,6 +90,16 @@ impl Chronicle {
         None
     }
 
+    /// Adds what blocks have of the attestations of a slot.
+    pub(super) fn on_chain(&mut self, slot: Slot, on_chain: OnChain) -> Option<Told> {
+        let record = self.records.get_mut(&Duty { slot, kind: DutyKind::Attester })?;
+        if record.validators.len() != on_chain.delays.len() || record.on_chain.as_ref() == Some(&on_chain) {
+            return None;
+        }
+        record.on_chain = Some(on_chain);
+        Some(Told::Corrected(record.clone()))
+    }
+
     /// Those on which the last word was not spoken yet, newest first.
     pub(super) fn under_way(&self) -> impl Iterator<Item = &DutyRecord> {
         self.newest_first().filter(|record| record.outcome == DutyOutcome::Waiting)
@@ -102,7 +112,8 @@ impl Chronicle {
 
     /// The latest duties in one sign each, oldest first.
     pub(super) fn strip(&self) -> Vec<DutyMark> {
-        let mut latest: Vec<DutyMark> = self.newest_first().take(STRIP_DUTIES).map(DutyRecord::mark).collect();
+        let mut latest: Vec<DutyMark> =
+            self.newest_first().take(STRIP_DUTIES).map(DutyRecord::in_strip).collect();
         latest.reverse();
         latest
     }
@@ -125,12 +136,20 @@ impl Chronicle {
             round: None,
             signers: Vec::new(),
             outcome: DutyOutcome::Waiting,
+            on_chain: None,
         };
         // Of one that is older than all that are kept nobody wants to hear.
         let forgotten = self.records.len() >= KEPT
             && self.records.first_key_value().is_some_and(|(first, _)| duty < *first);
         (!forgotten).then(|| self.records.entry(duty).or_insert_with(begun))
     }
+}
+
+/// Whether blocks may have more votes of a duty than is known.
+pub(super) fn is_unsettled(record: &DutyRecord) -> bool {
+    record.kind == DutyKind::Attester
+        && record.outcome != DutyOutcome::Waiting
+        && !record.on_chain.as_ref().is_some_and(|on_chain| on_chain.settled)
 }
 
 /// What to call the operators whose partial signature did not arrive.

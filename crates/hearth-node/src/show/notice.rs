@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_api::{DutyRecord, Effectiveness, Machine};
+use hearth_api::{DutyRecord, Effectiveness, Machine, OnChain};
 use hearth_beacon::{NodeStatus, Progress};
 use hearth_duties::{Report, ValidatorRecord};
 use hearth_obol::wire::PeerInfo;
-use hearth_types::{ChainSpec, Duty, Epoch, LockHash, OperatorIndex, UnixMillis};
+use hearth_types::{ChainSpec, Duty, Epoch, LockHash, OperatorIndex, Slot, UnixMillis};
 use tokio::sync::{mpsc, watch};
 
 use super::room::Seated;
+use crate::inclusion::Seeker;
 
 /// Notices that may wait for the task. It only writes to memory, so that more are never there unless the machine stands still.
 const NOTICES_WAITING: usize = 4_096;
@@ -35,7 +36,7 @@ pub(crate) enum Notice {
     /// What a beacon node answers before there is a chain to follow.
     Beacon(Progress),
     /// It follows a chain.
-    Chain(Arc<ChainSpec>, watch::Receiver<Vec<NodeStatus>>),
+    Chain(Followed),
     /// It follows none; its beacon nodes are other ones from now on.
     NoChain,
     /// It performs duties, or has none because it is in no cluster.
@@ -48,6 +49,14 @@ pub(crate) enum Notice {
     Cluster(LockHash, News),
 }
 
+/// The chain that the node follows.
+pub(crate) struct Followed {
+    pub(crate) spec: Arc<ChainSpec>,
+    pub(crate) statuses: watch::Receiver<Vec<NodeStatus>>,
+    /// Looks into its blocks; `None` while there are no duties.
+    pub(crate) seeker: Option<Seeker>,
+}
+
 /// Something worth showing of a cluster.
 pub(crate) enum News {
     /// What became of duties before this start.
@@ -58,6 +67,8 @@ pub(crate) enum News {
     Waits(Epoch),
     /// A step on the road of a duty.
     Duty(Report),
+    /// What blocks have of the attestations of a slot.
+    OnChain(Slot, OnChain),
     /// The duty that comes next, and when.
     Next(Option<(Duty, UnixMillis)>),
     /// What the chain knows of the cluster's validators.

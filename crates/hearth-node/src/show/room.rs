@@ -68,6 +68,11 @@ impl Room {
                 cluster.strip = self.chronicle.strip();
                 return told;
             }
+            News::OnChain(slot, on_chain) => {
+                let told = self.chronicle.on_chain(slot, on_chain);
+                cluster.strip = self.chronicle.strip();
+                return told;
+            }
             News::Next(next) => {
                 let view = |(duty, due): (Duty, UnixMillis)| NextDuty {
                     slot: duty.slot,

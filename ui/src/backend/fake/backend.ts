@@ -17,6 +17,7 @@ import {
 } from "$api";
 
 import type { Clock } from "../../lib/clock";
+import { markOf } from "../../model/chain";
 import type { AppShell, Backend, CommandName, News, ReplyTo, RequestOf } from "../backend";
 import { Failure } from "../backend";
 import { ownError } from "../errors";
@@ -269,7 +270,7 @@ export class FakeBackend implements Backend {
       .filter((duty) => before === null || BigInt(duty.slot) < BigInt(before))
       .filter((duty) => cluster === null || duty.cluster === cluster)
       .filter((duty) => validator === null || duty.validators.includes(validator))
-      .filter((duty) => !only_misses || duty.outcome.kind === "missed");
+      .filter((duty) => !only_misses || markOf(duty) === "missed");
     const most = Math.min(limit ?? 100, 500);
     return { duties: wanted.slice(0, most), more: wanted.length > most };
   }

@@ -1,4 +1,4 @@
-import type { DutyKind, DutyOutcome, DutyRecord, NetworkView, SeatView, Trace } from "$api";
+import type { DutyKind, DutyOutcome, DutyRecord, NetworkView, OnChain, SeatView, Trace } from "$api";
 
 /** What a cluster's duties depend on. */
 export type Tended = {
@@ -109,11 +109,12 @@ export class DutyBook {
       sent_ms: 470 + jitter,
     };
     if (nowMs < dueMs + 470 + jitter) {
-      return { ...base, trace: none, signers: [], outcome: { kind: "waiting" } };
+      return { ...base, on_chain: null, trace: none, signers: [], outcome: { kind: "waiting" } };
     }
     if (here.length < needed) {
       const trace = { ...full, complete_ms: null, sent_ms: null };
-      return { ...base, trace, signers: here, outcome: this.#miss(here, "insufficient_peer_signatures", "collect") };
+      const on_chain = kind === "attester" ? this.#onChain(slot, mine, false, nowMs) : null;
+      return { ...base, on_chain, trace, signers: here, outcome: this.#miss(here, "insufficient_peer_signatures", "collect") };
     }
     if (dice(slot, 13) % this.oneMissIn === 0 && kind === "attester") {
       const [code, stage] = REASONS[dice(slot, 17) % REASONS.length] ?? REASONS[0];
@@ -124,9 +125,26 @@ export class DutyBook {
         complete_ms: stage === "submit" ? full.complete_ms : null,
         sent_ms: null,
       };
-      return { ...base, trace, signers, outcome: this.#miss(signers, code, stage) };
+      // What only this node could not do, the others did.
+      const on_chain = this.#onChain(slot, mine, stage === "submit", nowMs);
+      return { ...base, on_chain, trace, signers, outcome: this.#miss(signers, code, stage) };
     }
-    return { ...base, trace: full, signers: here, outcome: { kind: "sent" } };
+    const on_chain = kind === "attester" ? this.#onChain(slot, mine, true, nowMs) : null;
+    return { ...base, on_chain, trace: full, signers: here, outcome: { kind: "sent" } };
+  }
+
+  /** A vote is looked for two slots later. One in forty is late, one slot in thirty empty. */
+  #onChain(slot: number, validators: readonly string[], given: boolean, nowMs: number): OnChain | null {
+    const past = this.slotAt(nowMs) - slot;
+    if (past < 2) return null;
+    const best = dice(slot, 19) % 30 === 0 ? 2 : 1;
+    const found = (index: number): number | null => {
+      const delay = best + (dice(slot, index, 23) % 40 === 0 ? 1 + (dice(slot, 29) % 3) : 0);
+      return given && past > delay ? delay : null;
+    };
+    const delays = validators.map((_, index) => found(index));
+    const over = past > 2 * this.network.slots_per_epoch;
+    return { delays, best, settled: over || delays.every((delay) => delay !== null) };
   }
 
   #miss(signers: readonly number[], code: string, stage: "fetch" | "agree" | "sign" | "collect" | "submit"): DutyOutcome {

@@ -1,5 +1,7 @@
 import type { DutyRecord, HistoryReply, Period, Tally } from "$api";
 
+import { wasDone } from "../../model/chain";
+
 const HOUR_MS = 3_600_000;
 const LENGTH: Record<Period, { all: number; step: number }> = {
   day: { all: 24 * HOUR_MS, step: HOUR_MS },
@@ -8,14 +10,24 @@ const LENGTH: Record<Period, { all: number; step: number }> = {
 };
 
 /** Duties, counted; see history.rs of hearth-api. */
-export function total(duties: readonly DutyRecord[]): Tally {
-  const sent = duties.filter(({ outcome }) => outcome.kind === "sent");
-  const times = sent.flatMap(({ trace }) => trace.sent_ms ?? []);
+export function total(duties: readonly DutyRecord[], validator: string | null = null): Tally {
+  const each = duties.flatMap((duty) =>
+    duty.validators.flatMap((one, position) => (validator === null || one === validator ? [{ duty, position }] : [])),
+  );
+  const times = each.flatMap(({ duty }) => duty.trace.sent_ms ?? []);
+  const delays = each.flatMap(({ duty, position }) => duty.on_chain?.delays[position] ?? []);
+  const verdicts = each.map(({ duty, position }) => wasDone(duty, position));
   return {
-    done: sent.length,
-    missed: duties.filter(({ outcome }) => outcome.kind === "missed").length,
-    mean_sent_ms: times.length === 0 ? null : Math.round(times.reduce((sum, ms) => sum + ms, 0) / times.length),
+    done: verdicts.filter((done) => done === true).length,
+    missed: verdicts.filter((done) => done === false).length,
+    mean_sent_ms: mean(times),
+    included: delays.length,
+    mean_delay_milli: mean(delays.map((delay) => delay * 1_000)),
   };
+}
+
+function mean(numbers: readonly number[]): number | null {
+  return numbers.length === 0 ? null : Math.floor(numbers.reduce((sum, one) => sum + one, 0) / numbers.length);
 }
 
 export function history(duties: readonly DutyRecord[], period: Period, seats: readonly number[], nowMs: number): HistoryReply {
@@ -34,7 +46,9 @@ export function history(duties: readonly DutyRecord[], period: Period, seats: re
     until_ms: nowMs,
     total: total(within),
     steps: [...steps].sort(([a], [b]) => a - b).map(([at, list]) => ({ from_ms: at, tally: total(list) })),
-    validators: [...validators].map(([validator, list]) => ({ validator, tally: total(list) })),
+    validators: [...validators]
+      .map(([validator, list]) => ({ validator, tally: total(list, validator) }))
+      .sort((a, b) => b.tally.missed - a.tally.missed || Number(a.validator) - Number(b.validator)),
     operators: seats.map((number) => ({
       number,
       signed: within.filter(({ signers }) => signers.includes(number)).length,

@@ -16,6 +16,7 @@ import type {
   Telling,
 } from "$api";
 
+import { markOf, worstDelay } from "../../model/chain";
 import { checks, FINE } from "./checks";
 import { START_MS } from "./clocks";
 import { DutyBook } from "./duties";
@@ -166,7 +167,7 @@ function share(book: DutyBook | null, nowMs: number, days: number): number | nul
 }
 
 function mark(duty: DutyRecord): DutyMark {
-  return { slot: duty.slot, kind: duty.kind, mark: duty.outcome.kind };
+  return { slot: duty.slot, kind: duty.kind, mark: markOf(duty), delay: worstDelay(duty) };
 }
 
 export function beacon(url: string, version: string, latency_ms: number): BeaconView {
