@@ -12,7 +12,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hearth-duties", &["types", "crypto", "qbft"]),
     ("hearth-slashing", &["types", "crypto"]),
     ("hearth-signer", &["types", "crypto", "slashing"]),
-    ("hearth-obol", &["types", "crypto", "qbft", "duties"]),
+    ("hearth-dkg", &["types", "crypto"]),
+    ("hearth-obol", &["types", "crypto", "qbft", "dkg", "duties"]),
     ("hearth-p2p", &["types"]),
     ("hearth-beacon", &["types", "duties"]),
     ("hearth-api", &["types"]),
@@ -52,7 +53,8 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without IO, clock or async runtime.
-const PURE: &[&str] = &["hearth-types", "hearth-crypto", "hearth-qbft", "hearth-duties", "hearth-obol"];
+const PURE: &[&str] =
+    &["hearth-types", "hearth-crypto", "hearth-qbft", "hearth-dkg", "hearth-duties", "hearth-obol"];
 const IMPURE: &[&str] = &["tokio", "futures", "rusqlite", "libp2p", "reqwest", "axum", "hyper", "getrandom"];
 
 fn workspace() -> Metadata {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::steps::{cargo, say};
 
 /// Packages with benchmarks.
-const PACKAGES: &[&str] = &["hearth-crypto", "hearth-qbft", "hearth-slashing", "hearth-obol"];
+const PACKAGES: &[&str] = &["hearth-crypto", "hearth-qbft", "hearth-dkg", "hearth-slashing", "hearth-obol"];
 
 /// What the design holds possible on one core, in microseconds, by path. Source: docs/benchmarks.md.
 const LIMITS: &[(&str, f64)] = &[
@@ -29,6 +29,10 @@ const LIMITS: &[(&str, f64)] = &[
     ("crypto/complete_slot_of_4_whole_weights/1", 1_300.0),
     ("crypto/complete_slot_of_4_whole_weights/31", 16_000.0),
     ("crypto/complete_slot_of_4_whole_weights/94", 48_000.0),
+    ("frost/draw/100", 32_000.0),
+    ("frost/draw/1000", 320_000.0),
+    ("frost/judge/100", 96_000.0),
+    ("frost/judge/1000", 960_000.0),
     ("slashing/check_and_record_on_an_empty_database/1", 270.0),
     ("slashing/check_and_record_on_an_empty_database/100", 1_100.0),
     ("slashing/check_and_record_on_an_empty_database/1000", 4_000.0),

@@ -62,6 +62,11 @@ impl SecretKey {
         Self::from_scalar(&sum)
     }
 
+    /// The same key once more.
+    pub(crate) fn again(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     pub(crate) fn scalar(&self) -> curve::Scalar {
         curve::Scalar::of(&self.0)
     }

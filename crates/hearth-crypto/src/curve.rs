@@ -66,6 +66,72 @@ fn negated_generator() -> blst_p1_affine {
     unsafe { blst::BLS12_381_NEG_G1 }
 }
 
+/// The generator of G1.
+#[allow(unsafe_code)]
+pub(crate) fn g1_generator() -> blst_p1_affine {
+    // SAFETY: a constant of the linked library, as in `negated_generator`; the pointer is valid for ever.
+    unsafe { *blst::blst_p1_affine_generator() }
+}
+
+/// The compressed encoding of a point of G1, the identity included.
+#[allow(unsafe_code)]
+pub(crate) fn g1_compressed(point: &blst_p1) -> [u8; 48] {
+    let mut bytes = [0; 48];
+    // SAFETY: 48 bytes are written to a buffer of 48.
+    unsafe { blst::blst_p1_compress(bytes.as_mut_ptr(), point) };
+    bytes
+}
+
+/// `point + other` in G1, whatever they are.
+#[allow(unsafe_code)]
+pub(crate) fn g1_plus(point: &blst_p1, other: &blst_p1_affine) -> blst_p1 {
+    let mut sum = blst_p1::default();
+    // SAFETY: see the module; this addition is complete.
+    unsafe { blst::blst_p1_add_or_double_affine(&mut sum, point, other) };
+    sum
+}
+
+/// `point * factor` in G1. Variable time: for public factors.
+#[allow(unsafe_code)]
+pub(crate) fn g1_multiply_small(point: &blst_p1, factor: u8) -> blst_p1 {
+    let mut product = blst_p1::default();
+    for bit in (0..u8::BITS - factor.leading_zeros()).rev() {
+        let place: *mut blst_p1 = &mut product;
+        // SAFETY: see the module; the output is the input, and this addition is complete.
+        unsafe {
+            blst::blst_p1_double(place, place);
+            if factor >> bit & 1 == 1 {
+                blst::blst_p1_add_or_double(place, place, point);
+            }
+        }
+    }
+    product
+}
+
+/// A number from a message: `expand_message_xmd` with SHA-256 to 48 bytes, big-endian, modulo the order.
+///
+/// Source: RFC 9380, 5.2 and 5.3.1; `spec/obol-dkg.md` 7.1.
+#[allow(unsafe_code)]
+pub(crate) fn hash_to_scalar(message: &[u8]) -> Scalar {
+    const DOMAIN: &[u8] = b"BLS12381_XMD:SHA-256_SSWU_RO_";
+    let mut expanded = [0_u8; 48];
+    let mut scalar = blst_scalar::default();
+    // SAFETY: each pointer is paired with the length of the buffer it came from.
+    unsafe {
+        blst::blst_expand_message_xmd(
+            expanded.as_mut_ptr(),
+            expanded.len(),
+            message.as_ptr(),
+            message.len(),
+            DOMAIN.as_ptr(),
+            DOMAIN.len(),
+        );
+        // Says whether the number is zero, which is a number here.
+        let _is_key = blst::blst_scalar_from_be_bytes(&mut scalar, expanded.as_ptr(), expanded.len());
+    }
+    Scalar(scalar)
+}
+
 /// A point of G1 in the form that keys are kept in; `None` for the identity.
 #[allow(unsafe_code)]
 pub(crate) fn g1_affine(point: &blst_p1) -> Option<blst_p1_affine> {
@@ -180,6 +246,30 @@ impl Scalar {
         let mut bytes = [0; 32];
         bytes.iter_mut().zip(number.to_le_bytes()).for_each(|(to, from)| *to = from);
         Self(blst_scalar { b: bytes })
+    }
+
+    /// Reads 32 bytes, big-endian; `None` where the number is not below the order.
+    #[allow(unsafe_code)]
+    pub(crate) fn from_be_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        let mut scalar = blst_scalar::default();
+        // SAFETY: 32 bytes are read from a buffer of 32.
+        let canonical = unsafe {
+            blst::blst_scalar_from_bendian(&mut scalar, bytes.as_ptr());
+            blst::blst_scalar_fr_check(&scalar)
+        };
+        canonical.then_some(Self(scalar))
+    }
+
+    /// 32 bytes, big-endian.
+    pub(crate) fn to_be_bytes(&self) -> [u8; 32] {
+        let mut bytes = self.0.b;
+        bytes.reverse();
+        bytes
+    }
+
+    /// Variable time: for public numbers.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0.b == [0; 32]
     }
 
     /// The number that a `blst` key holds.

@@ -10,10 +10,14 @@ pub mod bls;
 mod curve;
 pub mod k1;
 mod lagrange;
+mod polynomial;
+mod proof;
 pub mod slot;
 pub mod threshold;
 mod verified;
 
 pub use bls::{InvalidPoint, InvalidSecretKey, PublicKey, SecretKey, Signature};
+pub use polynomial::{Commitments, JointCommitments, Polynomial};
+pub use proof::{InvalidScalar, Proof};
 pub use slot::{Partial, SlotJob, SlotOutcome, Standing, ValidatorPartials, complete_slot};
 pub use verified::{Unverified, Verified, Verify};

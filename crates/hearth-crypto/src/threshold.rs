@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::bls::{PublicKey, SecretKey, Signature};
 use crate::curve::{self, Scalar};
 use crate::lagrange::{self, Weights};
+use crate::polynomial::Polynomial;
 
 /// Splits `secret` so that any `threshold` of the shares determine it and fewer say nothing about it.
 ///
@@ -22,25 +23,14 @@ pub fn split(
     rng: &mut impl CryptoRng,
 ) -> Vec<SecretKey> {
     loop {
-        let higher: Vec<Scalar> = (1..threshold.count()).map(|_| SecretKey::generate(rng).scalar()).collect();
-        let shares: Option<Vec<SecretKey>> = OperatorIndex::all(operators)
-            .map(|operator| SecretKey::from_scalar(&value_at(operator.share(), secret, &higher)))
-            .collect();
+        let polynomial = Polynomial::of_secret(secret.again(), threshold, rng);
+        let shares: Option<Vec<SecretKey>> =
+            OperatorIndex::all(operators).map(|operator| polynomial.share(operator.share())).collect();
         // A share of zero is no key. It happens once in 2^255 times; another polynomial then serves as well.
         if let Some(shares) = shares {
             return shares;
         }
     }
-}
-
-/// Horner's rule, from the highest coefficient down to the secret.
-fn value_at(share: ShareIndex, secret: &SecretKey, higher: &[Scalar]) -> Scalar {
-    let x = Scalar::small(share.get().into());
-    higher
-        .iter()
-        .rev()
-        .fold(Scalar::small(0), |sum, coefficient| sum.plus(coefficient).times(&x))
-        .plus(&secret.scalar())
 }
 
 /// Why shares cannot be put together. Shares that are wrong or too few are not noticed here: the result then simply
