@@ -77,6 +77,12 @@ impl NodeKey {
         v.fill(recovery.to_byte());
         bytes
     }
+
+    /// Signs a digest; the signature is in DER, as libp2p's keys write theirs. Deterministic, low `s`.
+    pub fn sign_der(&self, digest: &[u8; 32]) -> Vec<u8> {
+        let (signature, _) = self.0.sign_prehash_recoverable(digest);
+        signature.to_der().as_bytes().to_vec()
+    }
 }
 
 impl fmt::Debug for NodeKey {
@@ -181,6 +187,12 @@ pub fn recover(digest: &[u8; 32], signature: &[u8]) -> Result<NodePublicKey, Inv
 /// Source: `spec/obol-cluster.md` section 8.2.
 pub fn verify_compact(key: &NodePublicKey, digest: &[u8; 32], rs: &[u8; 64]) -> bool {
     Signature::from_slice(rs)
+        .is_ok_and(|signature| key.0.verify_prehash(digest, &signature.normalize_s()).is_ok())
+}
+
+/// Whether `key` signed `digest`; the signature is in DER. Both values of `s` are accepted.
+pub fn verify_der(key: &NodePublicKey, digest: &[u8; 32], der: &[u8]) -> bool {
+    Signature::from_der(der)
         .is_ok_and(|signature| key.0.verify_prehash(digest, &signature.normalize_s()).is_ok())
 }
 

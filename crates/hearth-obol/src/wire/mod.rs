@@ -13,7 +13,7 @@ mod hash;
 pub mod partial;
 mod payload;
 mod peerinfo;
-mod proto;
+pub(crate) mod proto;
 #[cfg(test)]
 #[path = "../../tests/wire/support.rs"]
 mod testing;
