@@ -7,10 +7,16 @@
 //! Source: `obol-dkg.md` 2 to 10, the checks that it marks MUST-H among them.
 
 pub mod broadcast;
+mod conduct;
+mod drafts;
+mod failure;
 pub mod frost;
 mod proto;
 pub mod signatures;
 pub mod sync;
+
+pub use conduct::{Ceremony, Formed, Message, Output};
+pub use failure::{Failure, Reason};
 
 /// Bytes of the longest message of a ceremony but the handshake's.
 ///

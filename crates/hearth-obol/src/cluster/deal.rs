@@ -7,20 +7,18 @@ use std::collections::BTreeSet;
 use hearth_crypto::k1::{NodeKey, NodePublicKey};
 use hearth_crypto::threshold::split;
 use hearth_crypto::{SecretKey, Signature};
-use hearth_types::{Gwei, SigningRoot, Threshold};
+use hearth_types::{SigningRoot, Threshold};
 use rand::CryptoRng;
 use rayon::prelude::*;
 
-use super::Version;
-use super::deposit::{DepositFile, amounts_to_sign, files_of_signed, withdrawal_credentials};
+use super::deposit::{DepositFile, files_of_signed};
 use super::finding::{Check, Finding, Outcome, VerifyError};
-use super::hash::Unhashable;
 use super::model::{Creator, Definition, Deposit, DistributedValidator, Lock, OperatorEntry, Registration};
 use super::network::{Network, Networks};
-use super::plan::{Plan, PlanError, check_addresses, operator_count};
-use super::registration::DEFAULT_GAS_LIMIT;
+use super::plan::{Plan, PlanError, operator_count};
+use super::unsigned::{deposit_root, registration_root, unsigned};
 use super::usable::VerifiedLock;
-use super::verify::network_of;
+use super::verify::network_of_definition;
 use crate::enr::Enr;
 
 /// A new cluster. The caller writes one folder per node.
@@ -65,9 +63,7 @@ pub fn deal_definition(
     rng: &mut impl CryptoRng,
 ) -> Result<Dealt, PlanError> {
     definition.verify(networks).map_err(PlanError::Definition)?;
-    let unknown =
-        |problem| PlanError::Definition(VerifyError::Failed { check: Check::WalletSignatures, problem });
-    let network = network_of(&definition, networks).map_err(unknown)?;
+    let network = network_of_definition(&definition, networks).map_err(PlanError::Definition)?;
     let operators = check_parties(&definition, node_keys, &secrets)?;
     let threshold = Threshold::new(definition.threshold, operators)?;
     for (entry, key) in definition.operators.iter_mut().zip(node_keys) {
@@ -167,53 +163,19 @@ fn validator(
     shares: &[SecretKey],
     registered_at_s: u64,
 ) -> Result<DistributedValidator, PlanError> {
-    let version = definition.version;
-    let addresses = definition.addresses_of(position).ok_or(PlanError::Validators(position))?;
-    let (fee_recipient, withdrawal) = check_addresses(addresses, network)?;
-    let unhashable = |field| move |problem| PlanError::Unhashable(Unhashable { field, problem });
-    let public_key = secret.public_key().to_bytes().to_vec();
-
-    let mut validator = DistributedValidator {
-        public_key: public_key.clone(),
-        public_shares: shares.iter().map(|share| share.public_key().to_bytes().to_vec()).collect(),
-        ..DistributedValidator::default()
-    };
-    for amount in amounts(definition) {
-        let mut deposit = Deposit {
-            public_key: public_key.clone(),
-            withdrawal_credentials: withdrawal_credentials(&withdrawal, definition.compounding).to_vec(),
-            amount,
-            signature: Vec::new(),
-        };
-        let root = deposit.signing_root(network.fork_version).map_err(unhashable("deposit_data"))?;
-        deposit.signature = bytes_of(&secret.sign(&root));
-        validator.deposits.push(deposit);
+    let public_shares = shares.iter().map(|share| share.public_key().to_bytes().to_vec()).collect();
+    let keys = (secret.public_key().to_bytes().to_vec(), public_shares);
+    let mut validator = unsigned(definition, position, network, keys, registered_at_s)?;
+    for deposit in &mut validator.deposits {
+        deposit.signature = bytes_of(&secret.sign(&deposit_root(deposit, network.fork_version)?));
     }
-    if version.has_registrations() {
-        let gas_limit = definition.target_gas_limit;
-        let mut registration = Registration {
-            fee_recipient: fee_recipient.as_bytes().to_vec(),
-            gas_limit: if gas_limit == 0 { DEFAULT_GAS_LIMIT } else { gas_limit },
-            timestamp: registered_at_s,
-            public_key,
-            signature: Vec::new(),
-        };
-        let root =
-            registration.signing_root(network.fork_version).map_err(unhashable("builder_registration"))?;
-        registration.signature = bytes_of(&secret.sign(&root));
-        validator.registration = registration;
+    if definition.version.has_registrations() {
+        let root = registration_root(&validator.registration, network.fork_version)?;
+        validator.registration.signature = bytes_of(&secret.sign(&root));
+    } else {
+        validator.registration = Registration::default();
     }
     Ok(validator)
-}
-
-/// What the lock of this version holds a deposit for.
-fn amounts(definition: &Definition) -> Vec<Gwei> {
-    let version = definition.version;
-    match &definition.deposit_amounts {
-        _ if version < Version::V1_6 => Vec::new(),
-        _ if version.has_one_deposit() => vec![Gwei::new(32_000_000_000)],
-        amounts => amounts_to_sign(amounts.as_deref().unwrap_or_default(), definition.compounding),
-    }
 }
 
 fn bytes_of(signature: &Signature) -> Vec<u8> {
@@ -234,7 +196,10 @@ fn by_node(by_validator: Vec<Vec<SecretKey>>) -> Vec<Vec<SecretKey>> {
 mod tests {
     use serde_json::Value;
 
+    use hearth_types::Gwei;
+
     use super::*;
+    use crate::cluster::Version;
     use crate::cluster::testing::{bytes, folder, vector, vector_json};
     use crate::cluster::{Addresses, Network, WalletMessage};
 

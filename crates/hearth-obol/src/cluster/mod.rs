@@ -39,6 +39,7 @@ mod shape;
 #[path = "../../tests/cluster/vectors.rs"]
 mod testing;
 mod threshold;
+pub(crate) mod unsigned;
 mod usable;
 mod verify;
 mod version;
@@ -67,6 +68,7 @@ pub use read::ParseError;
 pub use registration::DEFAULT_GAS_LIMIT;
 pub use threshold::threshold_warning;
 pub use usable::{AcceptedUnverified, Operator, Unusable, UsableLock, VerifiedLock};
+pub(crate) use verify::network_of_definition;
 pub use version::Version;
 pub use wallet::{Signatory, WalletProblem};
 pub use words::{MATCHING_WORDS, matching_words};

@@ -95,6 +95,15 @@ pub(super) fn network_of<'a>(plan: &Definition, networks: &'a Networks) -> Resul
     })
 }
 
+/// The same, as a check of the definition.
+pub(crate) fn network_of_definition<'a>(
+    plan: &Definition,
+    networks: &'a Networks,
+) -> Result<&'a Network, VerifyError> {
+    network_of(plan, networks)
+        .map_err(|problem| VerifyError::Failed { check: Check::WalletSignatures, problem })
+}
+
 pub(super) fn fork_version(plan: &Definition) -> Option<ForkVersion> {
     plan.fork_version.as_slice().try_into().ok().map(ForkVersion::new)
 }

@@ -116,7 +116,7 @@ impl Version {
     }
 
     /// Builder registrations and node signatures are in the lock.
-    pub(super) fn has_registrations(self) -> bool {
+    pub(crate) fn has_registrations(self) -> bool {
         self >= Self::V1_7
     }
 

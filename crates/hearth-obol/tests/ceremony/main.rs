@@ -7,6 +7,7 @@ mod own;
 mod rounds;
 mod signatures;
 mod steps;
+mod whole;
 
 use std::path::PathBuf;
 
