@@ -23,6 +23,11 @@ pub enum Pattern {
     OneWay,
     /// The initiator, then the responder, one message each.
     RequestResponse,
+    /// The initiator asks again and again on one stream, and each question is answered before the next. Lengths are 8 bytes,
+    /// little-endian; no message is empty.
+    ///
+    /// Source: `obol-dkg.md` 2.1.
+    Dialogue,
 }
 
 /// One of the other operators.
@@ -65,6 +70,8 @@ pub struct Timing {
     pub initiator: Duration,
     /// From a reset stream to the one further attempt.
     pub retry: Duration,
+    /// How long a dialogue may be silent before its stream is closed.
+    pub silence: Duration,
     /// Between pings.
     pub ping_interval: Duration,
     /// Until a ping counts as lost. Two lost pings in a row close the connection.
@@ -85,6 +92,7 @@ impl Default for Timing {
             responder: Duration::from_secs(5),
             initiator: Duration::from_secs(7),
             retry: Duration::from_millis(100),
+            silence: Duration::from_secs(60),
             ping_interval: Duration::from_secs(1),
             // As long as a responder has for a message: on a slower connection no message arrives in time.
             ping_timeout: Duration::from_secs(5),

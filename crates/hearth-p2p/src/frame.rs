@@ -74,6 +74,42 @@ where
     R: AsyncRead + Unpin,
 {
     let announced = read_length(stream).await?;
+    read_body(stream, announced, limit, memory).await
+}
+
+/// As [`read`], in a dialogue: the length is 8 bytes, little-endian and signed, and no message is empty.
+pub(crate) async fn read_in_dialogue<R>(
+    stream: &mut R,
+    limit: usize,
+    memory: &mut Memory,
+) -> Result<Vec<u8>, Fault>
+where
+    R: AsyncRead + Unpin,
+{
+    let mut length = [0; 8];
+    let mut received = 0;
+    while let Some(room) = length.get_mut(received..).filter(|room| !room.is_empty()) {
+        match stream.read(room).await.map_err(Fault::Stream)? {
+            0 if received == 0 => return Err(FrameError::Missing.into()),
+            0 => return Err(FrameError::Truncated { received: 0, announced: 0 }.into()),
+            more => received += more,
+        }
+    }
+    match i64::from_le_bytes(length) {
+        ..=0 => Err(FrameError::Length.into()),
+        announced => read_body(stream, announced.unsigned_abs(), limit, memory).await,
+    }
+}
+
+async fn read_body<R>(
+    stream: &mut R,
+    announced: u64,
+    limit: usize,
+    memory: &mut Memory,
+) -> Result<Vec<u8>, Fault>
+where
+    R: AsyncRead + Unpin,
+{
     let length = usize::try_from(announced)
         .ok()
         .filter(|length| *length <= limit)
@@ -110,6 +146,17 @@ where
     let (first, rest) = message.split_at(message.len().min(FIRST_PIECE - LONGEST_PREFIX));
     stream.write_all(&[prefix, first].concat()).await?;
     stream.write_all(rest).await
+}
+
+/// As [`write`], in a dialogue. Length and message leave in one piece: the other implementation reads what comes first for the
+/// whole.
+pub(crate) async fn write_in_dialogue<W>(stream: &mut W, message: &[u8]) -> io::Result<()>
+where
+    W: AsyncWrite + Unpin,
+{
+    let length = (message.len() as u64).to_le_bytes();
+    stream.write_all(&[&length, message].concat()).await?;
+    stream.flush().await
 }
 
 async fn read_length<R>(stream: &mut R) -> Result<u64, Fault>
@@ -168,6 +215,34 @@ mod tests {
         ] {
             assert_eq!(parse(&bytes, LIMIT).0, Err(error), "{name}");
         }
+    }
+
+    #[test]
+    fn in_a_dialogue_the_length_is_eight_bytes_and_a_broken_frame_is_named() {
+        let framed = |length: i64, bytes: &[u8]| [&length.to_le_bytes(), bytes].concat();
+        let heard = |bytes: &[u8]| {
+            let mut memory = Memory::of_kibibytes(1 << 20);
+            let outcome = block_on(read_in_dialogue(&mut Cursor::new(bytes), 100, &mut memory));
+            outcome.map_err(|fault| match fault {
+                Fault::Frame(error) => error,
+                Fault::Stream(error) => panic!("{error}"),
+            })
+        };
+        for (name, bytes, expected) in [
+            ("a message", framed(2, &[7, 8]), Ok(vec![7, 8])),
+            ("what follows is left alone", framed(1, &[7, 8]), Ok(vec![7])),
+            ("nothing at all", vec![], Err(FrameError::Missing)),
+            ("half a length", vec![1, 0, 0], Err(FrameError::Truncated { received: 0, announced: 0 })),
+            ("empty", framed(0, &[]), Err(FrameError::Length)),
+            ("negative", framed(-1, &[7]), Err(FrameError::Length)),
+            ("too long", framed(101, &[]), Err(FrameError::TooLong { announced: 101, limit: 100 })),
+            ("cut", framed(3, &[7]), Err(FrameError::Truncated { received: 1, announced: 3 })),
+        ] {
+            assert_eq!(heard(&bytes), expected, "{name}");
+        }
+        let mut bytes = Vec::new();
+        block_on(write_in_dialogue(&mut Cursor::new(&mut bytes), &[7, 8])).unwrap();
+        assert_eq!(bytes, framed(2, &[7, 8]));
     }
 
     #[test]

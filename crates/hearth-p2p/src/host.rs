@@ -17,7 +17,7 @@ use libp2p::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Mutex, mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,7 +30,7 @@ use crate::{
     gate::Gate,
     identity::{keypair, peer_id},
     net::{Behaviour, Command, Link, Net, Peer, Snapshot, innermost},
-    pipe::{Answer, Common, Outgoing, Pipes, ProtocolIndex},
+    pipe::{Answer, Common, Outgoing, Pipes, ProtocolIndex, Question, Questions},
 };
 
 /// Streams of one connection, both directions. Every message is a stream; the library's default (512) is less than
@@ -206,7 +206,8 @@ impl Host {
     ///
     /// The bytes are shared, not copied: a message for many peers is one `Bytes`, cloned.
     pub fn send(&self, to: OperatorIndex, protocol: &'static str, bytes: impl Into<Bytes>) {
-        if let Err(reason) = self.order(to, protocol, Pattern::OneWay, bytes.into(), None) {
+        let parcel = Parcel { bytes: bytes.into(), answer: None, questions: None };
+        if let Err(reason) = self.order(to, protocol, Pattern::OneWay, parcel) {
             let place = self.allowances.get(&to).unwrap_or(&self.strangers).report();
             self.mailbox.report(Event::SendFailed { to, protocol, reason }, place);
         }
@@ -223,8 +224,20 @@ impl Host {
         bytes: impl Into<Bytes>,
     ) -> Result<Vec<u8>, SendError> {
         let (answer, answered) = oneshot::channel();
-        self.order(to, protocol, Pattern::RequestResponse, bytes.into(), Some(answer))?;
+        let parcel = Parcel { bytes: bytes.into(), answer: Some(answer), questions: None };
+        self.order(to, protocol, Pattern::RequestResponse, parcel)?;
         answered.await.unwrap_or(Err(SendError::ShuttingDown))
+    }
+
+    /// Opens a dialogue. Its stream is opened when there is a connection, and once more where it was reset; a dialogue whose
+    /// question failed otherwise is over, and another may be opened.
+    pub fn open(&self, to: OperatorIndex, protocol: &'static str) -> Result<Dialogue, SendError> {
+        let (asks, questions) = mpsc::channel(1);
+        let (answer, ended) = oneshot::channel();
+        let questions = Some(Arc::new(Mutex::new(questions)));
+        let parcel = Parcel { bytes: Bytes::new(), answer: Some(answer), questions };
+        let limit = self.order(to, protocol, Pattern::Dialogue, parcel)?;
+        Ok(Dialogue { asks, limit, _ended: ended })
     }
 
     /// Where this host listens, as multiaddrs with real ports.
@@ -256,9 +269,8 @@ impl Host {
         to: OperatorIndex,
         protocol: &'static str,
         pattern: Pattern,
-        bytes: Bytes,
-        answer: Option<Answer>,
-    ) -> Result<(), SendError> {
+        Parcel { bytes, answer, questions }: Parcel,
+    ) -> Result<usize, SendError> {
         if !self.allowances.contains_key(&to) {
             return Err(SendError::UnknownPeer);
         }
@@ -267,17 +279,50 @@ impl Host {
         if bytes.len() > limit {
             return Err(SendError::TooLong { length: bytes.len(), limit });
         }
-        let outgoing = Outgoing { protocol: index, bytes, answer };
-        self.commands.try_send(Command { to, outgoing }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => SendError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => SendError::ShuttingDown,
-        })
+        let outgoing = Outgoing { protocol: index, bytes, answer, questions };
+        match self.commands.try_send(Command { to, outgoing }) {
+            Ok(()) => Ok(limit),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(SendError::Overloaded),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(SendError::ShuttingDown),
+        }
     }
 
     fn find(&self, id: &str, pattern: Pattern) -> Option<(ProtocolIndex, usize)> {
         self.protocols.iter().enumerate().find_map(|(index, protocol)| {
             (protocol.id == id && protocol.pattern == pattern).then_some((index, protocol.max_frame_bytes))
         })
+    }
+}
+
+/// What is handed to the host's task for a peer.
+struct Parcel {
+    bytes: Bytes,
+    answer: Option<Answer>,
+    questions: Option<Questions>,
+}
+
+/// One stream to a peer on which question after question is asked. Dropping it ends the stream.
+#[derive(Debug)]
+pub struct Dialogue {
+    asks: mpsc::Sender<Question>,
+    limit: usize,
+    /// Closed with this handle, so that nobody opens a stream for a dialogue that nobody wants any more.
+    _ended: oneshot::Receiver<Result<Vec<u8>, SendError>>,
+}
+
+impl Dialogue {
+    /// Asks a question and waits for its answer, at most for the initiator's deadline once the stream is open.
+    ///
+    /// Dropping the future is safe; the peer may still see the question, and its answer is lost.
+    pub async fn ask(&mut self, bytes: impl Into<Bytes>) -> Result<Vec<u8>, SendError> {
+        let (bytes, limit) = (bytes.into(), self.limit);
+        if bytes.is_empty() || bytes.len() > limit {
+            return Err(SendError::TooLong { length: bytes.len(), limit });
+        }
+        let (answer, answered) = oneshot::channel();
+        let over = |_| SendError::NotConnected;
+        self.asks.send(Question { bytes, answer }).await.map_err(over)?;
+        answered.await.map_err(|_| SendError::NotConnected)?
     }
 }
 

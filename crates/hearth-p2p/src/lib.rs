@@ -21,14 +21,15 @@
 //!
 //! - **Only operators.** A connection whose handshake did not prove the key of an operator is closed before any
 //!   protocol is negotiated on it, whoever opened it. `from` in an [`Event`] is what the handshake proved.
-//! - **One message per stream and direction**, its length in front. A length is checked against the protocol's limit
+//! - **One message per stream and direction**, its length in front; on the stream of a [`Dialogue`] one after the other. A length is checked against the protocol's limit
 //!   before anything is allocated, and memory then follows the bytes that arrive.
 //! - **Nobody waits for a slow peer.** [`Host::send`] never waits. Each connection has a task of its own; what a peer
 //!   does not take is bounded per peer and protocol, and the oldest message makes room for the newest.
 //! - **Every peer has its own allowance** of streams, bytes and reports. What a peer sends is bounded by it until the
 //!   application has taken it, and does not narrow any other peer's.
 //! - **Every stream ends**: at the latest 5 s after it was opened where we answer (7 s while an answer is being
-//!   taken), 7 s where we ask; libp2p gives a stream 10 s before that to name its protocol.
+//!   taken), 7 s where we ask; libp2p gives a stream 10 s before that to name its protocol. The stream of a dialogue has these
+//!   for each question, and ends when it was silent for a minute.
 //! - **Peers stay connected.** Every connection is pinged once a second, closed when two pings in a row are lost, and a
 //!   peer without one is dialled until it answers, at growing intervals.
 //! - **Every task has an owner.** [`Host::shutdown`] returns when the host's task and those of its connections ended.
@@ -55,6 +56,6 @@ pub use bytes::Bytes;
 pub use config::{HostConfig, Limits, Pattern, PeerConfig, Protocol, Timing};
 pub use event::{Event, Events, ReceiveError, Reply, SendError};
 pub use frame::FrameError;
-pub use host::{Host, StartError, start};
+pub use host::{Dialogue, Host, StartError, start};
 pub use identity::{InvalidPeerId, peer_id_of, public_key_of};
 pub use net::Link;

@@ -21,7 +21,7 @@ use libp2p::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Answer, Common, Counterpart, Outgoing, ProtocolIndex,
+    Answer, Common, Counterpart, Outgoing, ProtocolIndex, Questions,
     exchange::whole_ms,
     handler::{Exchange, Handler, Outcome},
     outbox::Outbox,
@@ -60,6 +60,7 @@ struct Message {
     protocol: ProtocolIndex,
     bytes: Bytes,
     answer: Option<Answer>,
+    questions: Option<Questions>,
     retried: bool,
 }
 
@@ -100,8 +101,8 @@ impl Pipes {
 
     /// Takes a message for `to`. It leaves at once, or waits for a stream or for a dial that is under way.
     pub(crate) fn send(&mut self, to: OperatorIndex, outgoing: Outgoing) {
-        let Outgoing { protocol, bytes, answer } = outgoing;
-        let message = Message { protocol, bytes, answer, retried: false };
+        let Outgoing { protocol, bytes, answer, questions } = outgoing;
+        let message = Message { protocol, bytes, answer, questions, retried: false };
         let Some((id, peer)) = self.ids.get(&to).and_then(|id| Some((*id, self.peers.get_mut(id)?))) else {
             return; // The host knows its peers; see `Host::send`.
         };
@@ -256,7 +257,8 @@ fn launch(
 ) {
     let ticket = *next_ticket;
     *next_ticket += 1;
-    let event = Exchange { ticket, protocol: message.protocol, bytes: message.bytes.clone() };
+    let Message { protocol, bytes, questions, .. } = &message;
+    let event = Exchange { ticket, protocol: *protocol, bytes: bytes.clone(), questions: questions.clone() };
     orders.push_back(ToSwarm::NotifyHandler { peer_id: peer, handler: NotifyHandler::One(connection), event });
     in_flight.insert(ticket, InFlight { peer, connection, message });
 }

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::Counterpart;
+use super::{Counterpart, Question, Questions};
 use crate::{
     allowance::{Memory, Permit},
     config::{Pattern, Protocol},
@@ -51,9 +51,50 @@ where
                     Err(Fault::Frame(error)) => Err(SendError::BadAnswer(error)),
                 }
             }
+            // Opened by `converse`.
+            Pattern::Dialogue => Err(SendError::Unsupported),
         }
     };
     timeout(budget, exchange).await.unwrap_or(Err(SendError::TimedOut { budget_ms: whole_ms(budget) }))
+}
+
+/// Asks every question on the stream, one after the other, until there are no more or one stays without an answer.
+///
+/// Dropping the future is safe; the peer may or may not have heard the question under way.
+pub(super) async fn converse<S>(
+    mut stream: S,
+    protocol: Protocol,
+    questions: &Questions,
+    peer: &Counterpart,
+) -> Result<Vec<u8>, SendError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut questions = questions.lock().await;
+    let budget = peer.common.timing.initiator;
+    while let Some(Question { bytes, answer }) = questions.recv().await {
+        let mut memory = peer.allowance.memory();
+        let exchange = async {
+            frame::write_in_dialogue(&mut stream, &bytes).await.map_err(|error| failure(&error))?;
+            match frame::read_in_dialogue(&mut stream, protocol.max_frame_bytes, &mut memory).await {
+                Ok(heard) => Ok(heard),
+                Err(Fault::Stream(error)) => Err(failure(&error)),
+                Err(Fault::Frame(FrameError::Missing)) => Err(SendError::NoAnswer),
+                Err(Fault::Frame(error)) => Err(SendError::BadAnswer(error)),
+            }
+        };
+        let silent = SendError::TimedOut { budget_ms: whole_ms(budget) };
+        let heard = timeout(budget, exchange).await.unwrap_or(Err(silent));
+        let failed = heard.as_ref().err().cloned();
+        // Whoever asked may have stopped waiting.
+        let _ = answer.send(heard);
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    // Its end tells the peer that it may go; what it says to that is nothing we want to hear.
+    let _ = stream.close().await;
+    Ok(Vec::new())
 }
 
 /// Reads one message, hands it to the application and, where one is due, writes its answer.
@@ -64,8 +105,51 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let opened = Instant::now();
-    if let Err(reason) = serve(stream, protocol, &peer, place, opened).await {
+    let served = match protocol.pattern {
+        Pattern::Dialogue => attend(stream, protocol, &peer, place).await,
+        Pattern::OneWay | Pattern::RequestResponse => serve(stream, protocol, &peer, place, opened).await,
+    };
+    if let Err(reason) = served {
         report(&peer, protocol, reason);
+    }
+}
+
+/// Hands over question after question, and writes the answers, until the peer has no more.
+async fn attend<S>(
+    mut stream: S,
+    protocol: Protocol,
+    peer: &Counterpart,
+    place: Permit,
+) -> Result<(), ReceiveError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let timing = &peer.common.timing;
+    loop {
+        let mut memory = peer.allowance.memory();
+        let reading = frame::read_in_dialogue(&mut stream, protocol.max_frame_bytes, &mut memory);
+        let bytes = match timeout(timing.silence, reading).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(Fault::Frame(FrameError::Missing) | Fault::Stream(_))) => return Ok(()), // It is over.
+            Ok(Err(Fault::Frame(error))) => return Err(error.into()),
+            Err(_) => return Err(ReceiveError::TimedOut { budget_ms: whole_ms(timing.silence) }),
+        };
+        let (answer, answered) = oneshot::channel();
+        let reply = Reply { answer };
+        let event = Event::Request { from: peer.operator, protocol: protocol.id, bytes, reply };
+        peer.common.mailbox.deliver(event, place.clone(), memory);
+        let budget_ms = whole_ms(timing.responder);
+        let answer = timeout(timing.responder, answered).await;
+        let answer = answer.map_err(|_| ReceiveError::Unanswered { budget_ms })?;
+        // A reply dropped by the application is the end of the dialogue.
+        let Some(answer) = answer.ok().filter(|answer| answer.len() <= protocol.max_frame_bytes) else {
+            let _ = stream.close().await;
+            return Ok(());
+        };
+        let writing = frame::write_in_dialogue(&mut stream, &answer);
+        if !matches!(timeout(timing.initiator, writing).await, Ok(Ok(()))) {
+            return Ok(());
+        }
     }
 }
 
@@ -114,6 +198,8 @@ where
             // A reply dropped by the application, or too long for the protocol, is none.
             answer.ok().filter(|answer| answer.len() <= protocol.max_frame_bytes)
         }
+        // See `attend`.
+        Pattern::Dialogue => None,
     };
     // The message is handed over: what happens to the stream from here on is the initiator's loss. He has no
     // deadline for taking an answer, but his own for the whole exchange began before ours.

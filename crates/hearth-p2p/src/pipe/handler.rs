@@ -19,7 +19,7 @@ use libp2p::{
     },
 };
 
-use super::{Counterpart, ProtocolIndex, exchange};
+use super::{Counterpart, ProtocolIndex, Questions, exchange};
 use crate::{
     config::Protocol,
     event::{ReceiveError, SendError},
@@ -39,6 +39,7 @@ pub(crate) struct Exchange {
     pub(super) ticket: u64,
     pub(super) protocol: ProtocolIndex,
     pub(super) bytes: Bytes,
+    pub(super) questions: Option<Questions>,
 }
 
 /// What became of it.
@@ -80,15 +81,20 @@ impl Handler {
     }
 
     fn carry(&mut self, stream: Stream, exchange: Exchange) {
-        let Exchange { ticket, protocol, bytes } = exchange;
+        let Exchange { ticket, protocol, bytes, questions } = exchange;
         let Some((protocol, _)) = self.peer.common.protocols.get(protocol) else {
             return self.failed.push_back(Outcome { ticket, result: Err(SendError::Unsupported) });
         };
-        let (protocol, budget) = (*protocol, self.peer.common.timing.initiator);
-        let memory = self.peer.allowance.memory();
+        let (protocol, peer) = (*protocol, self.peer.clone());
         self.streams.push(
             async move {
-                let result = exchange::initiate(stream, protocol, &bytes, memory, budget).await;
+                let result = match questions {
+                    Some(questions) => exchange::converse(stream, protocol, &questions, &peer).await,
+                    None => {
+                        let (memory, budget) = (peer.allowance.memory(), peer.common.timing.initiator);
+                        exchange::initiate(stream, protocol, &bytes, memory, budget).await
+                    }
+                };
                 Some(Outcome { ticket, result })
             }
             .boxed(),

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hearth_types::OperatorIndex;
 use libp2p::StreamProtocol;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 pub(crate) use behaviour::Pipes;
 
@@ -55,9 +55,19 @@ pub(crate) struct Counterpart {
     pub(crate) common: Arc<Common>,
 }
 
-/// One message on its way out.
+/// One message on its way out, or a stream to be opened for a dialogue.
 pub(crate) struct Outgoing {
     pub(crate) protocol: ProtocolIndex,
     pub(crate) bytes: Bytes,
     pub(crate) answer: Option<Answer>,
+    pub(crate) questions: Option<Questions>,
 }
+
+/// A question of a dialogue, and where its answer goes.
+pub(crate) struct Question {
+    pub(crate) bytes: Bytes,
+    pub(crate) answer: Answer,
+}
+
+/// The questions of a dialogue. Shared, so that a stream that was reset can be followed by another; one stream at a time has it.
+pub(crate) type Questions = Arc<Mutex<mpsc::Receiver<Question>>>;
