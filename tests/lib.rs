@@ -114,6 +114,15 @@ impl Running {
         self.child.wait().expect("it was started here").success()
     }
 
+    /// Waits until it has said something.
+    pub fn wait_for(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(self.is_running() && Instant::now() < deadline, "{text} is never said: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -7,6 +7,7 @@ mod cluster;
 mod combine;
 mod create;
 mod demo;
+mod dkg;
 mod installation;
 mod logging;
 mod progress;
@@ -56,6 +57,8 @@ enum Command {
     /// Make something new: a node's key, a plan, a cluster.
     #[command(subcommand)]
     Create(create::Command),
+    /// Make a cluster's keys together with the other operators, so that nobody ever holds one of them whole.
+    Dkg(dkg::Arguments),
     /// Show the record (ENR) of this node's key.
     Enr(create::ShowArguments),
     /// Look at a cluster's files: check them, or read them.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Slashing(command) => ask::slashing(&command),
         Command::Stop(arguments) => ask::stop(&arguments),
         Command::Create(command) => create::run(command),
+        Command::Dkg(arguments) => dkg::run(&arguments),
         Command::Enr(arguments) => create::show_enr(&arguments),
         Command::Cluster(command) => cluster::run(command),
         Command::Backup(command) => backup::run(command),

@@ -48,21 +48,21 @@ pub(crate) struct KeyGuard {
 }
 
 impl KeyGuard {
-    /// Takes the key in `folder`, unless the file says that somebody else has it. The caller has the folder to himself on
+    /// Takes the key in `folder` for the duties of a cluster, or for the ceremony that makes one, unless the file says that somebody else has it. The caller has the folder to himself on
     /// this computer; `machine` tells it from others.
     pub(crate) fn take(
         folder: &Path,
         command: &str,
-        cluster: LockHash,
+        cluster: Option<LockHash>,
         machine: Option<String>,
     ) -> Result<Self, KeyGuardError> {
         let path = folder.join(KEY_LOCK_FILE);
-        let claimant = Claimant { cluster: Some(cluster), machine: machine.as_deref() };
+        let claimant = Claimant { cluster, machine: machine.as_deref() };
         refuse_if_used(&path, &claimant)?;
         let mut lock = KeyLock {
             command: command.to_owned(),
             timestamp: clock::now(),
-            cluster_lock_hash: cluster.to_string(),
+            cluster_lock_hash: cluster.map_or_else(String::new, |cluster| cluster.to_string()),
             machine,
         };
         let failed = |source| KeyGuardError::Io { action: "write", path: path.clone(), source };
@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn take(folder: &Path, cluster: u8, machine: &str) -> Result<KeyGuard, KeyGuardError> {
-        KeyGuard::take(folder, "hearth run", hash(cluster), Some(machine.to_owned()))
+        KeyGuard::take(folder, "hearth run", Some(hash(cluster)), Some(machine.to_owned()))
     }
 
     #[test]

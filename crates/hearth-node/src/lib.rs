@@ -9,6 +9,7 @@
 
 mod alarms;
 mod aside;
+mod ceremony;
 mod channels;
 mod checks;
 mod clock;
@@ -33,6 +34,7 @@ mod settings;
 mod show;
 mod signing;
 
+pub use ceremony::{CeremonyError, CeremonyNews, Held, Meeting, Release, hold_ceremony, step_words, words_of};
 pub use driver::Broken;
 pub use event::{NodeEvent, Observer};
 pub use folder::{DataFolder, FolderError};

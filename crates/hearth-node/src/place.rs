@@ -75,7 +75,8 @@ impl Place {
             let warn = |warning: String| tracing::warn!("cluster-lock.json: {warning}");
             let seat = Seat::take(&folder, &settings.scrutiny(), &installation, warn)?;
             let peers = peers(&seat, &settings)?;
-            let take = || KeyGuard::take(&path, "hearth run", seat.lock_hash, installation.computer_mark());
+            let take =
+                || KeyGuard::take(&path, "hearth run", Some(seat.lock_hash), installation.computer_mark());
             let guard = settings.private_key_file_lock.then(take).transpose()?;
             Ok(Self { folder, settings, of_node, seat, peers, guard, installation })
         })

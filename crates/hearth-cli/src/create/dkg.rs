@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     say::line(format!(
         "\nGive every operator this file. Then compare these words with each of them, over the telephone say; they are not\n\
          a secret, and whoever has the same ones has the same plan:\n\n  {}\n\n\
-         The keys are made in a ceremony of all operators. Hearth cannot hold one yet; Charon can: charon dkg.",
+         The keys are made in a ceremony of all operators: hearth dkg --definition FILE (or charon dkg).",
         words.join(" ")
     ));
     Ok(ExitCode::SUCCESS)

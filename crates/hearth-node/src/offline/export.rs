@@ -406,7 +406,7 @@ mod tests {
         let running = crate::key_guard::KeyGuard::take(
             &world.path("charon"),
             "charon run",
-            world.lock().lock_hash(),
+            Some(world.lock().lock_hash()),
             None,
         );
         assert!(matches!(world.import(None), Err(ImportError::Running(_))));

@@ -9,6 +9,7 @@
 //! deposits        files for the launchpad, read again
 //! import, export  folders of Charon, in and out; charon is what both know of one
 //! stopped         the record of signed messages of a node that does not run
+//! formed          the files of a cluster that a ceremony has formed
 //! draft           folders that appear whole or not at all
 //! ```
 //!
@@ -22,6 +23,7 @@ mod create;
 mod deposits;
 mod draft;
 mod export;
+mod formed;
 mod identity;
 mod import;
 mod keys;
@@ -37,6 +39,8 @@ pub use deposits::DepositsError;
 pub use draft::Unwritable;
 pub(crate) use draft::put_whole;
 pub use export::{ExportError, Exported, export_charon};
+pub use formed::SaveError;
+pub(crate) use formed::{check_room, save};
 pub use hearth_obol::cluster::DkgAlgorithm;
 pub use identity::{Identity, create_identity, read_identity};
 pub use import::{ImportError, Imported, import_charon};

@@ -127,8 +127,8 @@ impl Report {
 
 /// Writes the answer to a report: an error ends the ceremony on both sides. The moment is always there, because an empty
 /// message is no message to Charon.
-pub fn encode_answer(to: Moment, error: Option<&SyncRejection>) -> Vec<u8> {
-    let error = error.map(ToString::to_string).unwrap_or_default();
+pub fn encode_answer(to: Moment, error: Option<&str>) -> Vec<u8> {
+    let error = error.unwrap_or_default().chars().take(MOST_ERROR_CHARS).collect();
     MsgSyncResponse { sync_timestamp: Some(to.into()), error }.encode_to_vec()
 }
 

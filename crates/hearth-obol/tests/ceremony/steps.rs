@@ -43,7 +43,7 @@ fn an_answer_is_never_empty_and_tells_its_error() {
     assert!(!encode_answer(never, None).is_empty());
     assert_eq!(decode_answer(&encode_answer(never, None)), Ok(None));
     let error = SyncRejection::Restarted { before: 3, now: 0 };
-    let told = decode_answer(&encode_answer(never, Some(&error))).unwrap();
+    let told = decode_answer(&encode_answer(never, Some(&error.to_string()))).unwrap();
     assert_eq!(told.as_deref(), Some("it was at step 3 and is at step 0: it was started again"));
     assert_eq!(decode_answer(&[0xff]), Err(SyncRejection::Undecodable));
     assert_eq!(decode_answer(&vec![0; 5_000]), Err(SyncRejection::Undecodable));
