@@ -1,5 +1,6 @@
 //! `hearth dkg`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -148,12 +149,14 @@ fn introduce(meeting: &Meeting) -> anyhow::Result<()> {
 /// Tells what happens, a line each.
 struct Teller {
     operators: usize,
-    here: std::collections::BTreeSet<u8>,
+    here: BTreeSet<u8>,
+    /// Who goes now has what he came for.
+    ending: bool,
 }
 
 impl Teller {
     fn new(meeting: &Meeting) -> Self {
-        Self { operators: meeting.definition.operators.len(), here: std::collections::BTreeSet::new() }
+        Self { operators: meeting.definition.operators.len(), here: BTreeSet::new(), ending: false }
     }
 
     fn tell(&mut self, news: CeremonyNews) {
@@ -169,7 +172,7 @@ impl Teller {
             CeremonyNews::Here(operator, here) => {
                 let number = operator.share().get();
                 let changed = if here { self.here.insert(number) } else { self.here.remove(&number) };
-                if changed {
+                if changed && !self.ending {
                     let word = if here { "is here" } else { "is gone" };
                     say::line(format!(
                         "  operator {number} {word}: {} of {} are",
@@ -178,7 +181,10 @@ impl Teller {
                     ));
                 }
             }
-            CeremonyNews::Step(step @ 1..=7) => say::line(format!("  {step} of 7  {}", step_words(step))),
+            CeremonyNews::Step(step @ 1..=7) => {
+                self.ending = step == 7;
+                say::line(format!("  {step} of 7  {}", step_words(step)));
+            }
             CeremonyNews::Saving(done, total) if done == total => {
                 say::line(format!("  {} written", say::counted(total, "key share")));
             }

@@ -360,6 +360,12 @@ impl Ceremony {
         })
     }
 
+    /// Bytes of the longest message of this ceremony but the steps'. What is longer is no message of it.
+    pub fn frame_bytes(&self) -> usize {
+        let broadcast = self.most_content() + self.operators.len() * 80;
+        broadcast.max(signatures::most_bytes(self.terms.validators))
+    }
+
     /// Bytes of the longest content of a broadcast.
     fn most_content(&self) -> usize {
         let Terms { threshold, validators, .. } = self.terms;

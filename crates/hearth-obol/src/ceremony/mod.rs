@@ -18,11 +18,6 @@ pub mod sync;
 pub use conduct::{Ceremony, Formed, Message, Output};
 pub use failure::{Failure, Reason};
 
-/// Bytes of the longest message of a ceremony but the handshake's.
-///
-/// Source: `obol-dkg.md` 2.1.
-pub const FRAME_BYTES: usize = 128 << 20;
-
 /// The release of Charon whose ceremonies the cluster speaks. All operators of a ceremony speak one; it is never guessed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Release {

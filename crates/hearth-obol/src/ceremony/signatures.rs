@@ -103,6 +103,11 @@ pub enum SignatureRejection {
     NotOurLock,
 }
 
+/// Bytes of the longest message about so many validators.
+pub(super) const fn most_bytes(validators: usize) -> usize {
+    64 + validators.saturating_mul(MOST_ENTRY_BYTES)
+}
+
 /// Writes the partial signatures of one share.
 pub fn encode_partials(
     purpose: Purpose,
@@ -131,7 +136,7 @@ pub fn decode_partials(
     amounts: u16,
     validators: &[ValidatorPubkey],
 ) -> Result<(Purpose, BTreeMap<ValidatorPubkey, Signature>), SignatureRejection> {
-    let most = 64 + validators.len().saturating_mul(MOST_ENTRY_BYTES);
+    let most = most_bytes(validators.len());
     if frame.len() > most {
         return Err(SignatureRejection::TooLong { bytes: frame.len(), most });
     }

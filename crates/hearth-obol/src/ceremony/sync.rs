@@ -13,11 +13,9 @@ use crate::wire::proto::Timestamp;
 /// Protocol of the steps; one stream for the whole ceremony, each message behind its length in 8 bytes, little-endian. The
 /// slash at its end is a part of it.
 pub const SYNC_PROTOCOL: &str = "/charon/dkg/sync/1.0.0/";
-/// Bytes of the longest message of it.
-pub const SYNC_FRAME_BYTES: usize = 32 << 20;
+/// Bytes of the longest message of it. Charon reads 32 MiB; an honest message has some 200 bytes.
+pub const SYNC_FRAME_BYTES: usize = 4_096;
 
-/// Bytes that an honest message does not exceed.
-const MOST_BYTES: usize = 4_096;
 const MOST_NICKNAME_CHARS: usize = 32;
 /// Characters of a peer's error that are kept for display.
 const MOST_ERROR_CHARS: usize = 300;
@@ -114,7 +112,7 @@ impl Report {
 
     /// Reads what a peer reports.
     pub fn decode(frame: &[u8]) -> Result<Self, SyncRejection> {
-        if frame.len() > MOST_BYTES {
+        if frame.len() > SYNC_FRAME_BYTES {
             return Err(SyncRejection::Undecodable);
         }
         let MsgSync { timestamp, hash_signature, shutdown, version, step, nickname } =
@@ -134,7 +132,7 @@ pub fn encode_answer(to: Moment, error: Option<&str>) -> Vec<u8> {
 
 /// Reads the answer of a peer: its error, if it has one. To be shown, never to be understood.
 pub fn decode_answer(frame: &[u8]) -> Result<Option<String>, SyncRejection> {
-    if frame.len() > MOST_BYTES {
+    if frame.len() > SYNC_FRAME_BYTES {
         return Err(SyncRejection::Undecodable);
     }
     let MsgSyncResponse { error, .. } =
