@@ -124,6 +124,20 @@ fn a_share_that_is_not_meant_for_us_or_said_to_be_anothers_is_refused() {
 }
 
 #[test]
+fn the_share_of_another_index_in_a_transcript_of_the_library_behind_charon_is_refused() {
+    let Some(file) = vector("kryptology-golden/malformed-share-id.json") else { return };
+    let sent = file["participants"][0]["shares_sent"].as_array().unwrap();
+    let share = sent.iter().find(|share| share["to"] == file["participants"][1]["id"]).unwrap();
+    let index = |value: &serde_json::Value| {
+        u8::try_from(value.as_u64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())).unwrap()
+    };
+    let id = index(&share["id"]);
+    let frame = field(1, &[key(0, 1, 2), vec![16, id], field(3, &hex_of(&share["value"]))].concat());
+    let read = decode_shares(&frame, operator(0).share(), &terms(1)).map(|_| ());
+    assert_eq!((id, read), (3, Err(FrostRejection::ShareOf(3))));
+}
+
+#[test]
 fn a_cast_with_a_bad_point_or_number_is_refused() {
     let point = round(0).casts()[0].commitments.points()[0].to_bytes().to_vec();
     let infinity = [vec![0xc0], vec![0; 47]].concat();
