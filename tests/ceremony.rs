@@ -169,5 +169,7 @@ fn where_one_cannot_keep_its_keys_the_others_hear_it() {
     for other in [0, 2, 3] {
         let log = ceremony[other].log();
         assert!(log.contains("operator 2 gave up") && log.contains("cannot be kept"), "{other}: {log}");
+        let claims_none = log.contains("No keys were kept");
+        assert_eq!(claims_none, !friends.has_files(other), "{other}: what it says of its files is so: {log}");
     }
 }

@@ -202,6 +202,10 @@ fn explained(error: CeremonyError) -> anyhow::Error {
         | CeremonyError::Lost { .. } => {
             "No keys were kept and nobody should deposit. All operators begin again together, with the same command."
         }
+        CeremonyError::Unconfirmed(_) => {
+            "Nobody should deposit before every operator has said that he has the same lock (hearth cluster show). If one has \
+             none, all move the new files away and begin again together."
+        }
         CeremonyError::Unsaved(_) => {
             "Nobody should deposit: this operator has no share. Put it right, then all begin again together."
         }

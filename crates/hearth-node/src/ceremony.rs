@@ -77,7 +77,7 @@ pub struct Held {
     pub validators: Vec<[u8; 48]>,
 }
 
-/// Why no cluster was formed. Nothing of it is left, unless an operator fell out after the files were written.
+/// Why no cluster was formed. Nothing of it is left here, but with [`CeremonyError::Unconfirmed`].
 #[derive(Debug, Error)]
 pub enum CeremonyError {
     /// The folder cannot be used.
@@ -139,6 +139,11 @@ pub enum CeremonyError {
     /// The files cannot be written.
     #[error("the keys were made, and cannot be kept: {0}")]
     Unsaved(#[from] SaveError),
+    /// The files are written here, and it is not known that everybody has his.
+    #[error(
+        "{0}; this operator's files were written before that, and it is not known whether every other operator has his"
+    )]
+    Unconfirmed(Box<Self>),
     /// A part of this program died.
     #[error("the program is broken: {0}")]
     Broken(String),

@@ -111,7 +111,17 @@ impl Driver {
             self.say_why(&mut events, &error.to_string()).await;
         }
         self.talking.iter().for_each(JoinHandle::abort);
-        outcome
+        // What is being written cannot be stopped half-way: only its end says whether there are files.
+        if let Some(saving) = self.saving.take()
+            && let Ok(Ok(held)) = saving.await
+        {
+            self.held = Some(held);
+        }
+        // Files that are there stay: whoever merely lost the others at the end has a sound cluster.
+        outcome.map_err(|error| match self.held {
+            Some(_) => CeremonyError::Unconfirmed(Box::new(error)),
+            None => error,
+        })
     }
 
     async fn meet(&mut self, events: &mut Events, stop: &CancellationToken) -> Result<Held, CeremonyError> {

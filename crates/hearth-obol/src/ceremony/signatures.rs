@@ -3,7 +3,7 @@
 //!
 //! Source: `obol-dkg.md` 8, 9, 10.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_crypto::k1::{self, NodePublicKey};
 use hearth_crypto::{InvalidPoint, Signature};
@@ -148,10 +148,11 @@ pub fn decode_partials(
     };
     let purpose = Purpose::of(slot, amounts).filter(|_| kind == i32::from(DutyKind::Signature.number()));
     let purpose = purpose.ok_or(SignatureRejection::Purpose { slot, kind })?;
+    let known: BTreeSet<_> = validators.iter().collect();
     let mut partials = BTreeMap::new();
     for (key, ParSignedData { data, signature, share_idx }) in set {
-        let known = read_key(&key).filter(|key| validators.contains(key));
-        let validator = known.ok_or(SignatureRejection::ForeignValidator)?;
+        let named = read_key(&key).filter(|key| known.contains(key));
+        let validator = named.ok_or(SignatureRejection::ForeignValidator)?;
         if share_idx != i32::from(from.get()) {
             return Err(SignatureRejection::ShareOf(share_idx));
         }
