@@ -28,6 +28,13 @@ fn demo_with(slot_ms: &str, arguments: &[&str]) -> (bool, Value) {
 }
 
 #[test]
+fn a_demo_whose_cluster_was_made_by_ceremony_includes_every_attestation() {
+    let (passed, verdict) = demo(&["--dkg", "--slots", "6", "--validators", "2", "--slots-per-epoch", "2"]);
+    assert!(passed, "{verdict}");
+    assert!(verdict["duties"].as_u64() > Some(0), "{verdict}");
+}
+
+#[test]
 fn a_demo_includes_every_attestation() {
     let (passed, verdict) = demo(&["--slots", "6", "--validators", "3", "--slots-per-epoch", "2"]);
     assert!(passed, "{verdict:#}");

@@ -188,7 +188,7 @@ impl Teller {
             CeremonyNews::Saving(done, total) if done == total => {
                 say::line(format!("  {} written", say::counted(total, "key share")));
             }
-            CeremonyNews::Step(_) | CeremonyNews::Saving(..) => {}
+            CeremonyNews::Step(_) | CeremonyNews::At(..) | CeremonyNews::Saving(..) => {}
         }
     }
 }

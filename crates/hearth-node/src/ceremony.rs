@@ -62,6 +62,8 @@ pub enum CeremonyNews {
     Here(OperatorIndex, bool),
     /// This operator has come to a step.
     Step(i64),
+    /// Another has.
+    At(OperatorIndex, i64),
     /// Key shares are being written: so many of so many.
     Saving(usize, usize),
 }

@@ -89,7 +89,7 @@ pub struct Testnet {
 
 impl Testnet {
     /// The description of `network`; `None` for a public one, which needs no description.
-    pub(crate) fn of(network: &Network) -> Option<Self> {
+    pub fn of(network: &Network) -> Option<Self> {
         if Networks::known().by_fork_version(network.fork_version).is_some() {
             return None;
         }
@@ -104,7 +104,7 @@ impl Testnet {
     }
 
     /// As `settings.toml` has it.
-    pub(crate) fn to_toml(&self) -> String {
+    pub fn to_toml(&self) -> String {
         let Self { name, fork_version, chain_id, genesis_timestamp } = self;
         let name = toml::Value::String(name.clone());
         format!(

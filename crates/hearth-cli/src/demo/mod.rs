@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// Validators that they share.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=3000))]
     validators: u16,
+    /// Let the operators make the cluster's keys in a ceremony, as friends do, so that nobody ever has them whole. Without it a
+    /// dealer makes them.
+    #[arg(long)]
+    dkg: bool,
     /// Length of a slot in milliseconds. Ethereum's are 12000.
     #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(500..=60_000))]
     slot_ms: u64,
@@ -76,6 +80,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         folder,
         operators: arguments.operators,
         validators: arguments.validators,
+        ceremony: arguments.dkg,
         slot_ms: arguments.slot_ms,
         slots_per_epoch: arguments.slots_per_epoch,
         slots: if live || held { None } else { Some(arguments.slots.unwrap_or(UNATTENDED_SLOTS)) },

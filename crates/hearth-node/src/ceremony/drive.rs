@@ -169,8 +169,12 @@ impl Driver {
                 if report.shutdown {
                     self.left.insert(from);
                 }
+                let before = self.ceremony.step_of(from);
                 match self.ceremony.report(from, &report, &self.key) {
                     Ok(outputs) => {
+                        if before != Some(report.step) {
+                            let _unheard = self.news.send(CeremonyNews::At(from, report.step));
+                        }
                         reply.send(encode_answer(sent_at, None));
                         self.perform(outputs);
                         self.begin_if_all_are_here()?;

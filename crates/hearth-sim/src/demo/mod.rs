@@ -4,6 +4,7 @@
 //! the beacon node, listens to what they say of themselves, and stops and starts them.
 
 mod operator;
+mod origin;
 mod plan;
 mod verdict;
 mod view;
@@ -11,7 +12,7 @@ mod view;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hearth_node::offline::{CreateError, Creation, Keys, create_cluster};
+use hearth_node::offline::CreateError;
 use hearth_types::{
     ChainSpec, Epoch, ForkName, ForkSchedule, ForkVersion, InvalidSpec, Root, ScheduledFork, Slot, UnixMillis,
 };
@@ -45,6 +46,8 @@ pub struct Options {
     pub operators: u8,
     /// Validators of the cluster.
     pub validators: u16,
+    /// Whether the operators make the keys in a ceremony. Otherwise a dealer does.
+    pub ceremony: bool,
     /// Length of a slot in milliseconds.
     pub slot_ms: u64,
     /// Slots in an epoch: each validator attests once in every epoch.
@@ -66,6 +69,9 @@ pub enum DemoError {
     /// The cluster's files could not be made.
     #[error(transparent)]
     Create(#[from] CreateError),
+    /// The operators have made no cluster.
+    #[error("the key ceremony failed: {0}")]
+    Ceremony(String),
     /// The chain's parameters are impossible.
     #[error(transparent)]
     Spec(#[from] InvalidSpec),
@@ -120,18 +126,12 @@ impl Demo {
         if !(3..=16).contains(&options.operators) {
             return Err(DemoError::Senseless("a demo has 3 to 16 operators".into()));
         }
-        progress("Making a cluster: keys, shares, lock file");
-        let creation = Creation::for_tests(&options.folder, options.operators, ForkVersion::new(FORK_VERSION));
-        let keys = Keys::Fresh(options.validators.into());
-        // Seconds of work; a signal must be heard meanwhile.
-        let create = move || create_cluster(&creation, keys, &mut |_done, _total| true);
-        let created = tokio::task::spawn_blocking(create).await.map_err(std::io::Error::other);
-        let created = created.map_err(system("making a cluster"))??;
+        let group_keys = origin::make(&options, &progress).await?;
         progress("Starting the chain and the operators");
         // A whole second, as the beacon API tells it, and late enough for every operator to be up.
         let genesis = UnixMillis::new(now().get().div_ceil(1_000).saturating_add(2) * 1_000);
         let spec = chain_spec(genesis, &options)?;
-        let chain = SharedChain::new(Chain::new(spec, created.group_keys));
+        let chain = SharedChain::new(Chain::new(spec, group_keys));
         let server = Server::start(chain.clone()).await.map_err(system("serving the simulated beacon node"))?;
         let (tell, heard) = mpsc::channel(1_024);
         let mut operators =

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -45,7 +45,7 @@ impl Operator {
     ) -> io::Result<Vec<Self>> {
         let ports = free_ports(options.operators)?;
         let operator = |(number, port): (u8, u16)| {
-            let folder = options.folder.join(format!("node{}", number - 1));
+            let folder = node_folder(&options.folder, number);
             let mut arguments: Vec<String> = ["run", "--events", "--beacon-node", beacon, "--data-dir"]
                 .into_iter()
                 .map(str::to_owned)
@@ -132,8 +132,13 @@ impl Operator {
     }
 }
 
+/// An operator's folder.
+pub(crate) fn node_folder(place: &Path, number: u8) -> PathBuf {
+    place.join(format!("node{}", number.saturating_sub(1)))
+}
+
 /// Ports that nobody uses at this moment. All are held until the last is found, so that they differ.
-fn free_ports(count: u8) -> io::Result<Vec<u16>> {
+pub(crate) fn free_ports(count: u8) -> io::Result<Vec<u16>> {
     let held: io::Result<Vec<TcpListener>> =
         (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
     held?.iter().map(|listener| listener.local_addr().map(|address| address.port())).collect()
