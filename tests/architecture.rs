@@ -14,6 +14,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hearth-signer", &["types", "crypto", "slashing"]),
     ("hearth-dkg", &["types", "crypto"]),
     ("hearth-obol", &["types", "crypto", "qbft", "dkg", "duties"]),
+    ("hearth-gathering", &["types", "crypto", "obol"]),
     ("hearth-p2p", &["types"]),
     ("hearth-beacon", &["types", "duties"]),
     ("hearth-api", &["types"]),
@@ -21,7 +22,17 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "hearth-node",
         &[
-            "types", "crypto", "qbft", "duties", "slashing", "signer", "obol", "p2p", "beacon", "api",
+            "types",
+            "crypto",
+            "qbft",
+            "duties",
+            "slashing",
+            "signer",
+            "obol",
+            "gathering",
+            "p2p",
+            "beacon",
+            "api",
             "channels",
         ],
     ),
@@ -32,7 +43,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hearth-cli", &["types", "api", "node", "sim"]),
     // The app sees the node through its socket only: what holds keys has no web engine in it.
     ("hearth-app", &["api"]),
-    ("hearth-fuzz", &["types", "crypto", "signer", "obol"]),
+    ("hearth-fuzz", &["types", "crypto", "signer", "obol", "gathering"]),
 ];
 
 /// Third-party crates with one home (or few): nobody else may depend on them directly, in shipped code.
@@ -53,8 +64,15 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without IO, clock or async runtime.
-const PURE: &[&str] =
-    &["hearth-types", "hearth-crypto", "hearth-qbft", "hearth-dkg", "hearth-duties", "hearth-obol"];
+const PURE: &[&str] = &[
+    "hearth-types",
+    "hearth-crypto",
+    "hearth-qbft",
+    "hearth-dkg",
+    "hearth-duties",
+    "hearth-obol",
+    "hearth-gathering",
+];
 const IMPURE: &[&str] = &["tokio", "futures", "rusqlite", "libp2p", "reqwest", "axum", "hyper", "getrandom"];
 
 fn workspace() -> Metadata {

@@ -27,11 +27,25 @@ export type Commands = {
   practise_restore: { request: PractiseRestoreRequest; reply: BackupReply; acts: true };
   bring_back: { request: BringBackRequest; reply: NewClusterReply; acts: true };
   move_in: { request: MoveInRequest; reply: NewClusterReply; acts: true };
+  forming: { request: FormingRequest; reply: FormingReply; acts: true };
+  plan_cluster: { request: PlanClusterRequest; reply: FormingReply; acts: true };
+  read_invite: { request: ReadInviteRequest; reply: InviteReply; acts: true };
+  take_seat: { request: TakeSeatRequest; reply: FormingReply; acts: true };
+  name_seat: { request: NameSeatRequest; reply: FormingReply; acts: true };
+  reopen_seat: { request: ReopenSeatRequest; reply: FormingReply; acts: true };
+  agree: { request: AgreeRequest; reply: FormingReply; acts: true };
+  set_ready: { request: SetReadyRequest; reply: FormingReply; acts: true };
+  begin_ceremony: { request: BeginCeremonyRequest; reply: FormingReply; acts: true };
+  leave_forming: { request: LeaveFormingRequest; reply: FormingReply; acts: true };
   slashing: { request: SlashingRequest; reply: SlashingReply; acts: false };
   slashing_export: { request: SlashingExportRequest; reply: SlashingExportReply; acts: true };
   slashing_import: { request: SlashingImportRequest; reply: SlashingImportReply; acts: true };
   stop: { request: StopRequest; reply: StopReply; acts: true };
 };
+
+export type AgreeRequest = {
+  /** Hash of the definition whose words they are. */
+  definition_hash: string, };
 
 export type Alert = {
   /** Which trouble, with what it is about. */
@@ -165,6 +179,8 @@ export type BeaconView = {
   /** What last went wrong with it, in its own words. */
   last_error: string | null, };
 
+export type BeginCeremonyRequest = Record<symbol, never>;
+
 export type BringBackRequest = {
   /** The file, on the node's computer. */
   path: string,
@@ -273,6 +289,28 @@ export type ClientMessage = { "hello": Hello } | { "call": {
   id: number, } };
 
 export type ClockSource = "nobody" | "time_servers" | "operators";
+
+export type ClusterPlan = {
+  /** Its name. */
+  name: string,
+  /** Name of its network, or the fork version of one that is not known. */
+  network: string,
+  /** Whether this node knows the network. */
+  network_known: boolean,
+  /** Whether its stakes are worth money. */
+  real_money: boolean,
+  /** Number of operators. */
+  operators: number,
+  /** Partial signatures needed. */
+  threshold: number,
+  /** Number of validators. */
+  validators: number,
+  /** Where stakes and rewards go, with checksum. */
+  withdrawal_address: string,
+  /** Where payments for blocks go, with checksum. */
+  fee_recipient: string,
+  /** Whether rewards are added to the stake. */
+  compounding: boolean, };
 
 export type ClusterReply = {
   /** Hash of its lock. */
@@ -426,6 +464,80 @@ export type FindBeaconsRequest = {
 
 export type Flame = "lit" | "low" | "needs_you" | "working" | "ash" | "dark";
 
+export type FormedCluster = {
+  /** Hash of its lock. */
+  cluster: string,
+  /** Public keys of its validators. */
+  validators: Array<string>,
+  /** Whether the node has to be started again before it performs its duties. */
+  restart_needed: boolean, };
+
+export type Forming = {
+  /** What it is waiting for. */
+  stage: FormingStage,
+  /** Number of this node's seat; the organiser has the first. */
+  me: number,
+  /** What the cluster is to be. */
+  plan: ClusterPlan,
+  /** Hash of the definition, once all seats are taken. */
+  definition_hash: string | null,
+  /** Six words for that hash, which all operators compare. Not a secret. */
+  words: Array<string>,
+  /** All seats, by number. */
+  seats: Array<FormingSeat>,
+  /** Whether the organiser's node answers; of the organiser himself, whether he can be reached at all. */
+  connected: boolean,
+  /** Where this node is reached in the ceremony. */
+  addresses: Array<string>,
+  /** The last thing that went wrong, for people; `None` once it is over. */
+  trouble: string | null,
+  /** The step of the ceremony that runs, 0 (finding each other) to 7 (done). */
+  step: number | null,
+  /** Key shares written, and to be written, while that goes on. */
+  saving: [number, number] | null,
+  /** What was formed. */
+  formed: FormedCluster | null,
+  /** Its folder. */
+  folder: string, };
+
+export type FormingReply = {
+  /** A node forms one at a time. */
+  forming: Forming | null, };
+
+export type FormingRequest = {
+  /** With the picture of the invitation to this seat. */
+  code_of: number | null, };
+
+export type FormingSeat = {
+  /** Its number, from one. */
+  number: number,
+  /** What its operator calls himself. */
+  nickname: string,
+  /** Whether it is for a node that the organiser has named by its record, and that comes to the ceremony only. */
+  named: boolean,
+  /** Whether somebody has it. */
+  taken: boolean,
+  /** Whether he is heard from. */
+  here: boolean,
+  /** Whether he has found the words the same. */
+  agreed: boolean,
+  /** Whether he is ready to begin. */
+  ready: boolean,
+  /** His program and its version. */
+  version: string,
+  /** What was checked on his computer. */
+  checks: Array<SeatCheck>,
+  /** His step in the ceremony, while one runs and he is connected. */
+  step: number | null,
+  /** The invitation to the seat. Whoever has it can take the seat: it is for one person. */
+  link: string | null,
+  /** The same as a picture, where it was asked for. */
+  code: LinkCode | null,
+  /** Until when the invitation can be used; Unix milliseconds. */
+  expires_ms: number | null, };
+
+export type FormingStage = "inviting" | "agreeing" | "gathering" | "ceremony" | "formed" | "refused";
+
 export type FoundBeacon = {
   /** Its address, without what is secret in it. */
   url: string,
@@ -490,6 +602,18 @@ export type ImportedValidator = {
   /** Messages in the file that contradict each other or the record: somebody signed what could get it slashed. */
   slashable: number, };
 
+export type InviteReply = {
+  /** What its sender calls himself. Anybody can call himself anything. */
+  organiser: string,
+  /** What the cluster is to be. */
+  plan: ClusterPlan,
+  /** The seat that is offered. */
+  seat: number,
+  /** Until when it can be taken; Unix milliseconds. */
+  expires_ms: number,
+  /** Why it cannot be taken, if so. */
+  obstacle: string | null, };
+
 export type KeyShare = {
   /** The validator that it is a share of. */
   validator: string,
@@ -512,11 +636,21 @@ export type KeysRequest = {
   /** Of which cluster: the hash of its lock. The node's only one unless given. */
   cluster: string | null, };
 
+export type LeaveFormingRequest = {
+  /** Whether the owner has read what it means and wants it. */
+  confirmed: boolean, };
+
 export type LeftOut = {
   /** Name of its folder. */
   folder: string,
   /** Why, as a sentence without its full stop. */
   reason: string, };
+
+export type LinkCode = {
+  /** Modules on a side. */
+  size: number,
+  /** SVG path of the dark modules, each of size one. */
+  path: string, };
 
 export type MailSecurity = "tls" | "start_tls" | "none";
 
@@ -573,6 +707,16 @@ export type MuteKindRequest = {
   kind: string,
   /** Whether it shall be muted. */
   muted: boolean, };
+
+export type NameSeatRequest = {
+  /** The seat. */
+  seat: number,
+  /** The node's record, which begins with `enr:`. */
+  record: string,
+  /** What to call its operator. */
+  nickname: string,
+  /** Where it listens in the ceremony, `host:port`; may be empty. */
+  address: string, };
 
 export type NetworkView = {
   /** Its name. */
@@ -696,6 +840,14 @@ export type OperatorTally = {
   /** Duties in which it could have. */
   of: number, };
 
+export type OwnSeat = {
+  /** What the others see him called. */
+  nickname: string,
+  /** Where his node listens for them, `ip:port`; a free port on all addresses unless given. */
+  listen: string | null,
+  /** Where they reach it, `host:port`; the computer's own address unless given. */
+  address: string | null, };
+
 export type PeerAddresses = {
   /** The operator's number in the cluster. */
   number: number,
@@ -703,6 +855,26 @@ export type PeerAddresses = {
   addresses: Array<string>, };
 
 export type Period = "day" | "week" | "month";
+
+export type PlanClusterRequest = {
+  /** Its name. */
+  name: string,
+  /** Name of its network. */
+  network: string,
+  /** Number of operators. */
+  operators: number,
+  /** Partial signatures needed; two thirds, rounded up, unless given. */
+  threshold: number | null,
+  /** Number of validators. */
+  validators: number,
+  /** Where stakes and rewards go, with checksum. */
+  withdrawal_address: string,
+  /** Where payments for blocks go, with checksum. */
+  fee_recipient: string,
+  /** Whether rewards are added to the stake. */
+  compounding: boolean,
+  /** How the organiser is reached. */
+  seat: OwnSeat, };
 
 export type PowerSource = "unknown" | "mains_only" | "mains" | "battery";
 
@@ -721,6 +893,10 @@ export type QuietHours = {
   to_minute: number, };
 
 export type Reach = "direct" | "relay" | "none";
+
+export type ReadInviteRequest = {
+  /** The link. */
+  link: string, };
 
 export type RecordKeys = "validators" | "shares";
 
@@ -744,11 +920,25 @@ export type RemoveChannelRequest = {
   /** Which one. */
   id: number, };
 
+export type ReopenSeatRequest = {
+  /** The seat. */
+  seat: number, };
+
 export type Rest = { "kind": "snoozed",
   /** Until then. */
   until_ms: number, } | { "kind": "muted" };
 
 export type Role = "node" | "cli" | "window" | "tray" | "other";
+
+export type SeatCheck = {
+  /** What was checked. */
+  kind: SeatCheckKind,
+  /** Whether it is in order. */
+  good: boolean,
+  /** What was found. */
+  detail: string, };
+
+export type SeatCheckKind = "clock" | "disk" | "folder" | "version" | "reach";
 
 export type SeatState = "here" | "slow" | "dark" | "unknown";
 
@@ -805,6 +995,10 @@ export type SetDigestRequest = {
 export type SetQuietHoursRequest = {
   /** The hours; `None`: there are none. */
   hours: QuietHours | null, };
+
+export type SetReadyRequest = {
+  /** Which. */
+  ready: boolean, };
 
 export type SettingsReply = {
   /** As the file has them. */
@@ -899,6 +1093,12 @@ export type StopReply = {
 export type StopRequest = {
   /** Whether the owner has read what it means and wants it. */
   confirmed: boolean, };
+
+export type TakeSeatRequest = {
+  /** The link. */
+  link: string,
+  /** How this node is reached. */
+  seat: OwnSeat, };
 
 export type Tally = {
   /** Those that were done. */

@@ -19,6 +19,11 @@ use crate::checks::{ChecksReply, ChecksRequest, FindBeaconsReply, FindBeaconsReq
 use crate::cluster::{ClusterReply, ClusterRequest};
 use crate::duty::DutyRecord;
 use crate::error::{ErrorCode, UiError};
+use crate::forming::{
+    AgreeRequest, BeginCeremonyRequest, FormingReply, FormingRequest, InviteReply, LeaveFormingRequest,
+    NameSeatRequest, PlanClusterRequest, ReadInviteRequest, ReopenSeatRequest, SetReadyRequest,
+    TakeSeatRequest,
+};
 use crate::history::{HistoryReply, HistoryRequest};
 use crate::keys::{
     BackUpRequest, BackupReply, BringBackRequest, KeysReply, KeysRequest, MoveInRequest, NewClusterReply,
@@ -144,6 +149,26 @@ commands! {
     ACTS bring_back: BringBack(BringBackRequest) -> NewClusterReply;
     /// Takes the cluster of a folder of Charon in.
     ACTS move_in: MoveIn(MoveInRequest) -> NewClusterReply;
+    /// The cluster that is being formed.
+    ACTS forming: Forming(FormingRequest) -> FormingReply;
+    /// Plans a cluster and invites to it.
+    ACTS plan_cluster: PlanCluster(PlanClusterRequest) -> FormingReply;
+    /// What an invitation says.
+    ACTS read_invite: ReadInvite(ReadInviteRequest) -> InviteReply;
+    /// Accepts one.
+    ACTS take_seat: TakeSeat(TakeSeatRequest) -> FormingReply;
+    /// Gives a seat to a node that is named by its record.
+    ACTS name_seat: NameSeat(NameSeatRequest) -> FormingReply;
+    /// Withdraws an invitation and makes a new one.
+    ACTS reopen_seat: ReopenSeat(ReopenSeatRequest) -> FormingReply;
+    /// Says that the words are the same for everybody.
+    ACTS agree: Agree(AgreeRequest) -> FormingReply;
+    /// Says that this operator is ready, or not.
+    ACTS set_ready: SetReady(SetReadyRequest) -> FormingReply;
+    /// Calls everybody to the ceremony.
+    ACTS begin_ceremony: BeginCeremony(BeginCeremonyRequest) -> FormingReply;
+    /// Leaves the ceremony, or what is not formed yet.
+    ACTS leave_forming: LeaveForming(LeaveFormingRequest) -> FormingReply;
     /// How far the record of signed messages reaches, per validator.
     LOOKS slashing: Slashing(SlashingRequest) -> SlashingReply;
     /// Writes the record to a file for another program.

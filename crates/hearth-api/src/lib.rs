@@ -13,6 +13,7 @@
 //! history.rs     the duties of the last days, added up
 //! channels.rs    where alerts go beside the screen
 //! cluster.rs     what a cluster is
+//! forming.rs     a cluster that is being formed
 //! slashing.rs    the record of signed messages, and files of it
 //! commands.rs    the one list of what can be asked
 //! error.rs       what went wrong, in four lines
@@ -35,7 +36,8 @@
 //! - **A length is checked before it is believed**, and no input from outside leads to a panic.
 //! - **Only the node's owner is heard** (and the system's administrator): a folder of mode 0700, a socket of mode
 //!   0600, and the other side's user is known before a byte is read.
-//! - **Secrets go one way.** A passphrase that the owner types travels to the node; no answer has a place for a secret.
+//! - **Secrets go one way.** A passphrase that the owner types travels to the node; no answer has a place for a secret. Links of
+//!   invitations are no such thing: they are there to be given away, and only who may act sees them.
 
 mod alerts;
 mod channels;
@@ -46,6 +48,7 @@ mod commands;
 mod duty;
 mod error;
 mod follow;
+mod forming;
 mod frame;
 mod health;
 mod history;
@@ -83,6 +86,12 @@ pub use commands::{
 pub use duty::{DutyOutcome, DutyRecord, DutyStage, Miss, OnChain, Trace};
 pub use error::{ErrorCode, UiError};
 pub use follow::{Change, Gap, Update, ViewEvent, apply, difference};
+pub use forming::{
+    AgreeRequest, BeginCeremonyRequest, ClusterPlan, FormedCluster, Forming, FormingReply, FormingRequest,
+    FormingSeat, FormingStage, InviteReply, LeaveFormingRequest, LinkCode, NameSeatRequest, OwnSeat,
+    PlanClusterRequest, ReadInviteRequest, ReopenSeatRequest, SeatCheck, SeatCheckKind, SetReadyRequest,
+    TakeSeatRequest,
+};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use health::{Facts, Flame, Health, flame, headline, seen_at, sentence, without_this_node};
 pub use history::{

@@ -10,15 +10,17 @@
 use std::time::Duration;
 
 use hearth_api::{
-    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, BringBackRequest, ChangeSettingsRequest,
-    ChannelsReply, ChannelsRequest, ChecksReply, ChecksRequest, Client, ClusterReply, ClusterRequest, Decoder,
-    Desk, DutiesReply, DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Flame, Handler, Hello,
-    HistoryReply, HistoryRequest, KeysReply, KeysRequest, MAX_FRAME_BYTES, MoveInRequest, MuteKindRequest,
-    NewClusterReply, NodeState, NodeView, PROTOCOL, PractiseRestoreRequest, Publisher, RemoveChannelRequest,
-    Role, ServerMessage, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SettingsReply,
+    AgreeRequest, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, BeginCeremonyRequest,
+    BringBackRequest, ChangeSettingsRequest, ChannelsReply, ChannelsRequest, ChecksReply, ChecksRequest,
+    Client, ClusterReply, ClusterRequest, Decoder, Desk, DutiesReply, DutiesRequest, ErrorCode,
+    FindBeaconsReply, FindBeaconsRequest, Flame, FormingReply, FormingRequest, Handler, Hello, HistoryReply,
+    HistoryRequest, InviteReply, KeysReply, KeysRequest, LeaveFormingRequest, MAX_FRAME_BYTES, MoveInRequest,
+    MuteKindRequest, NameSeatRequest, NewClusterReply, NodeState, NodeView, PROTOCOL, PlanClusterRequest,
+    PractiseRestoreRequest, Publisher, ReadInviteRequest, RemoveChannelRequest, ReopenSeatRequest, Role,
+    ServerMessage, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SetReadyRequest, SettingsReply,
     SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest,
-    SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest,
-    UiError, ViewEvent, encode,
+    SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TakeSeatRequest,
+    TestChannelRequest, UiError, ViewEvent, encode,
 };
 use hearth_types::Slot;
 use serde_json::{Value, json};
@@ -363,6 +365,46 @@ impl Handler for Fake {
     }
 
     async fn move_in(&self, _: MoveInRequest) -> Result<NewClusterReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn forming(&self, _: FormingRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn plan_cluster(&self, _: PlanClusterRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn read_invite(&self, _: ReadInviteRequest) -> Result<InviteReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn take_seat(&self, _: TakeSeatRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn name_seat(&self, _: NameSeatRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn reopen_seat(&self, _: ReopenSeatRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn agree(&self, _: AgreeRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn set_ready(&self, _: SetReadyRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn begin_ceremony(&self, _: BeginCeremonyRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn leave_forming(&self, _: LeaveFormingRequest) -> Result<FormingReply, UiError> {
         Err(UiError::new(ErrorCode::NotReady, None))
     }
 

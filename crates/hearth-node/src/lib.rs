@@ -16,6 +16,7 @@ mod clock;
 mod driver;
 mod event;
 mod folder;
+mod forming;
 mod history;
 mod inclusion;
 mod installation;

@@ -41,6 +41,13 @@ impl Newcomers {
         self.0.waits.store(waits, Ordering::Relaxed);
     }
 
+    /// One came that was formed here. Returns whether the node has to be started again before it performs its duties.
+    pub(crate) fn come(&self) -> bool {
+        let restart_needed = !self.0.waits.load(Ordering::Relaxed);
+        self.0.arrived.notify_waiters();
+        restart_needed
+    }
+
     /// Waits for the next one after this call.
     pub(crate) fn arrived(&self) -> impl Future<Output = ()> + '_ {
         let mut notified = Box::pin(self.0.arrived.notified());
@@ -97,8 +104,7 @@ impl Newcomers {
         let (inner, _turn) = (Arc::clone(&self.0), self.0.turn.lock().await);
         let Came { folder, name, lock_hash, operator, validators, warnings } =
             aside(move || work(&inner)).await?;
-        let restart_needed = !self.0.waits.load(Ordering::Relaxed);
-        self.0.arrived.notify_waiters();
+        let restart_needed = self.come();
         Ok(NewClusterReply {
             folder: folder.display().to_string(),
             name,

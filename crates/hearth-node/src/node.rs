@@ -17,6 +17,7 @@ use crate::clock;
 use crate::driver::Broken;
 use crate::event::Observer;
 use crate::folder::{DataFolder, FolderError, cluster_folders};
+use crate::forming::{FormingDesk, Grounds};
 use crate::inclusion::{Seeker, keep_looking};
 use crate::installation::Installation;
 use crate::key_guard::KeyGuardError;
@@ -131,7 +132,15 @@ pub async fn run(
     let keys = KeysDesk::new(folder.path(), None, scrutiny.clone(), Arc::clone(&installation));
     let newcomers = Newcomers::new(folder.path(), scrutiny, Arc::clone(&installation), waits);
     let (postman, channels) = Postman::new(folder.path(), Arc::clone(&installation));
-    let desks = (desk.clone(), keys, newcomers.clone());
+    let gathers = stop.child_token();
+    let grounds = Grounds {
+        home: folder.path().to_owned(),
+        settings: desk.clone(),
+        installation: Arc::clone(&installation),
+        newcomers: newcomers.clone(),
+    };
+    let (forming, gathering) = FormingDesk::open(grounds, gathers.clone());
+    let desks = (desk.clone(), keys, newcomers.clone(), forming);
     let stage = Stage::open(folder.path(), desks, (postman, channels), stop.clone());
     let outcome = loop {
         let clusters = if waits {
@@ -172,6 +181,9 @@ pub async fn run(
         }
         stage.teller.tell(Notice::TryingAgain);
     };
+    // A ceremony that runs tells the others that it stops.
+    gathers.cancel();
+    let _ended = gathering.await;
     stage.close().await;
     // Held to the very end: nobody else may use the folder while anything of this node lives.
     drop(folder);

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::channels::{ChannelsDesk, Posted, Postman};
 use crate::checks::{CheckDesk, Surveyor};
 use crate::clock;
+use crate::forming::FormingDesk;
 use crate::history::History;
 use crate::inclusion::Sought;
 use crate::keys::KeysDesk;
@@ -62,6 +63,7 @@ pub(crate) struct Stage {
     clusters: ClusterDesks,
     channels: ChannelsDesk,
     newcomers: Newcomers,
+    forming: FormingDesk,
     /// Tells alerts to whoever is elsewhere.
     posting: JoinHandle<()>,
     /// Answers whoever connects; `None` where the socket cannot be had.
@@ -79,7 +81,7 @@ impl Stage {
     /// A socket or a history that cannot be had is only warned about: duties depend on neither.
     pub(crate) fn open(
         folder: &Path,
-        (settings, keys, newcomers): (SettingsDesk, KeysDesk, Newcomers),
+        (settings, keys, newcomers, forming): (SettingsDesk, KeysDesk, Newcomers, FormingDesk),
         (postman, channels): (Postman, ChannelsDesk),
         stop_node: CancellationToken,
     ) -> Self {
@@ -128,6 +130,7 @@ impl Stage {
             clusters: ClusterDesks::new(keys),
             channels,
             newcomers,
+            forming,
             posting,
             serving: None,
             history,
@@ -157,6 +160,7 @@ impl Stage {
             settings: self.settings.clone(),
             channels: self.channels.clone(),
             newcomers: self.newcomers.clone(),
+            forming: self.forming.clone(),
             stop_node: self.stop_node.clone(),
         }
     }

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use hearth_api::{
-    AlertsReply, AlertsRequest, BackUpRequest, BackupReply, BringBackRequest, ChangeSettingsRequest,
-    ChannelsReply, ChannelsRequest, ChecksReply, ChecksRequest, ClusterReply, ClusterRequest, DutiesReply,
-    DutiesRequest, DutyRecord, DutyUnderWay, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Handler,
-    HistoryReply, HistoryRequest, KeysReply, KeysRequest, Mark, MoveInRequest, MuteKindRequest,
-    NewClusterReply, NodeView, PractiseRestoreRequest, Publisher, RemoveChannelRequest, SetChannelRequest,
-    SetDigestRequest, SetQuietHoursRequest, SettingsReply, SettingsRequest, SlashingExportReply,
+    AgreeRequest, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, BeginCeremonyRequest,
+    BringBackRequest, ChangeSettingsRequest, ChannelsReply, ChannelsRequest, ChecksReply, ChecksRequest,
+    ClusterReply, ClusterRequest, DutiesReply, DutiesRequest, DutyRecord, DutyUnderWay, ErrorCode,
+    FindBeaconsReply, FindBeaconsRequest, FormingReply, FormingRequest, Handler, HistoryReply, HistoryRequest,
+    InviteReply, KeysReply, KeysRequest, LeaveFormingRequest, Mark, MoveInRequest, MuteKindRequest,
+    NameSeatRequest, NewClusterReply, NodeView, PlanClusterRequest, PractiseRestoreRequest, Publisher,
+    ReadInviteRequest, RemoveChannelRequest, ReopenSeatRequest, SetChannelRequest, SetDigestRequest,
+    SetQuietHoursRequest, SetReadyRequest, SettingsReply, SettingsRequest, SlashingExportReply,
     SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,
-    SnoozeRequest, StatusRequest, StopReply, StopRequest, TestChannelRequest, UiError, without_this_node,
+    SnoozeRequest, StatusRequest, StopReply, StopRequest, TakeSeatRequest, TestChannelRequest, UiError,
+    without_this_node,
 };
 use hearth_types::LockHash;
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +27,7 @@ use crate::channels::ChannelsDesk;
 use crate::checks::{CheckDesk, find_beacons};
 use crate::clock;
 use crate::driver::LAST_DUTY;
+use crate::forming::{FormingDesk, Order};
 use crate::history::History;
 use crate::newcomers::Newcomers;
 use crate::settings::SettingsDesk;
@@ -85,6 +89,7 @@ pub(super) struct Desk {
     pub(super) settings: SettingsDesk,
     pub(super) channels: ChannelsDesk,
     pub(super) newcomers: Newcomers,
+    pub(super) forming: FormingDesk,
     pub(super) stop_node: CancellationToken,
 }
 
@@ -199,6 +204,46 @@ impl Handler for Desk {
 
     async fn move_in(&self, request: MoveInRequest) -> Result<NewClusterReply, UiError> {
         self.newcomers.move_in(request).await
+    }
+
+    async fn forming(&self, request: FormingRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Show(request.code_of)).await
+    }
+
+    async fn plan_cluster(&self, request: PlanClusterRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Plan(request)).await
+    }
+
+    async fn read_invite(&self, request: ReadInviteRequest) -> Result<InviteReply, UiError> {
+        self.forming.read(&request.link)
+    }
+
+    async fn take_seat(&self, request: TakeSeatRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Take(request)).await
+    }
+
+    async fn name_seat(&self, request: NameSeatRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Name(request)).await
+    }
+
+    async fn reopen_seat(&self, request: ReopenSeatRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Reopen(request.seat)).await
+    }
+
+    async fn agree(&self, request: AgreeRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Agree(request)).await
+    }
+
+    async fn set_ready(&self, request: SetReadyRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Ready(request.ready)).await
+    }
+
+    async fn begin_ceremony(&self, _: BeginCeremonyRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Begin).await
+    }
+
+    async fn leave_forming(&self, request: LeaveFormingRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Leave(request)).await
     }
 
     async fn slashing(&self, request: SlashingRequest) -> Result<SlashingReply, UiError> {

@@ -63,7 +63,9 @@ pub use model::{
 };
 pub use network::{IncompleteNetwork, Network, Networks};
 pub use obol_api::{PartialExit, exit_access_root, partial_exits_root, test_result_root};
-pub use plan::{AddressError, DkgAlgorithm, Plan, PlanError, new_uuid, timestamp_text};
+pub use plan::{
+    AddressError, DkgAlgorithm, Plan, PlanError, new_uuid, parse_address, parse_checksummed, timestamp_text,
+};
 pub use read::ParseError;
 pub use registration::DEFAULT_GAS_LIMIT;
 pub use threshold::threshold_warning;

@@ -296,12 +296,12 @@ pub(super) fn check_addresses(
 }
 
 /// An address of `0x` and 40 hex digits of any case.
-pub(super) fn parse_address(text: &str) -> Result<ExecutionAddress, AddressError> {
+pub fn parse_address(text: &str) -> Result<ExecutionAddress, AddressError> {
     text.parse().map_err(|_| AddressError::Form(text.chars().take(64).collect()))
 }
 
 /// An address written with its checksum, which a mistyped one practically never has.
-fn parse_checksummed(text: &str) -> Result<ExecutionAddress, AddressError> {
+pub fn parse_checksummed(text: &str) -> Result<ExecutionAddress, AddressError> {
     let address = parse_address(text)?;
     let expected = checksum_address(&address);
     if expected == text {

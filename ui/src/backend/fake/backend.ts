@@ -13,6 +13,7 @@ import {
   type SettingsReply,
   type StopRequest,
   type StopReply,
+  type FormedCluster,
   type NewClusterReply,
 } from "$api";
 
@@ -26,9 +27,10 @@ import { history } from "./history";
 import { ACTS, type Act } from "./scenarios";
 import { FakeChannels } from "./channels";
 import { find } from "./checks";
+import { FakeForming } from "./forming";
 import { FakeKeys } from "./keys";
 import { FakeRecord } from "./slashing";
-import { beacon, facts, friends, type FakeCluster, type World } from "./world";
+import { beacon, facts, friends, pubkeyOf, type FakeCluster, type World } from "./world";
 
 type Handlers = { [C in CommandName]: (request: RequestOf<C>) => ReplyTo<C> };
 
@@ -40,6 +42,7 @@ export class FakeBackend implements Backend {
   readonly #records = new Map<string, FakeRecord>();
   readonly #keys = new Map<string, FakeKeys>();
   readonly #channels: FakeChannels;
+  readonly #forming: FakeForming;
   readonly #asked = new Map<CommandName, number>();
   #atLogin = false;
   #demo = false;
@@ -50,6 +53,7 @@ export class FakeBackend implements Backend {
     readonly clock: Clock,
   ) {
     this.#channels = new FakeChannels(world.telling, () => this.clock.now());
+    this.#forming = new FakeForming(() => this.clock.now(), () => this.#form(), world.forming);
     this.app = {
       info: () => Promise.resolve({ version: "0.1.0", log: "/home/sam/.local/state/hearth/hearth.log", demo: this.#demo }),
       startNode: () => {
@@ -120,6 +124,16 @@ export class FakeBackend implements Backend {
     practise_restore: (request) => this.#keysOf(request.cluster).practise(request),
     bring_back: ({ path }) => this.#arrive(path),
     move_in: ({ path }) => this.#arrive(path),
+    forming: ({ code_of }) => this.#forming.show(code_of),
+    plan_cluster: (request) => this.#forming.plan(request),
+    read_invite: ({ link }) => this.#forming.read(link),
+    take_seat: (request) => this.#forming.take(request),
+    name_seat: (request) => this.#forming.name(request),
+    reopen_seat: ({ seat }) => this.#forming.reopen(seat),
+    agree: () => this.#forming.agree(),
+    set_ready: ({ ready }) => this.#forming.ready(ready),
+    begin_ceremony: () => this.#forming.begin(),
+    leave_forming: ({ confirmed }) => this.#forming.leave(confirmed),
     slashing: (request) => this.#record(request.cluster).show(),
     slashing_export: (request) => this.#record(request.cluster).write(request),
     slashing_import: (request) => this.#record(request.cluster).add(request),
@@ -241,6 +255,13 @@ export class FakeBackend implements Backend {
     const folder = "/home/sam/.local/share/hearth/clusters/5f3a9c1e";
     const validators = came.validators.length;
     return { folder, name: came.name, cluster: came.id, operator: 2, validators, warnings: [], restart_needed: !waited };
+  }
+
+  /** A cluster was formed here. */
+  #form(): FormedCluster {
+    const { cluster, restart_needed } = this.#arrive("");
+    const validators = (this.#find(cluster)?.validators ?? []).map(pubkeyOf);
+    return { cluster, validators, restart_needed };
   }
 
   #keysOf(id: string | null): FakeKeys {

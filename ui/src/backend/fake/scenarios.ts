@@ -1,8 +1,15 @@
 import { alert } from "./alerts";
 import { START_MS } from "./clocks";
+import type { FormingStart } from "./forming";
 import { beacon, guild, MAINNET, type World } from "./world";
 
 const MINUTE = 60_000;
+
+/** A node without a cluster that is forming one. */
+function forms(world: World, start: FormingStart): void {
+  world.clusters = [];
+  world.forming = start;
+}
 
 /** What the world is like when the window opens. */
 export const SCENARIOS = {
@@ -63,6 +70,29 @@ export const SCENARIOS = {
   },
   empty: (world: World) => {
     world.clusters = [];
+  },
+  inviting: (world: World) => {
+    forms(world, { organiser: true, stage: "inviting", held: true });
+  },
+  agreeing: (world: World) => {
+    forms(world, { organiser: false, stage: "agreeing", held: true });
+  },
+  gathering: (world: World) => {
+    forms(world, { organiser: true, stage: "gathering", held: true });
+  },
+  ceremony: (world: World) => {
+    forms(world, { organiser: false, stage: "ceremony", held: true, step: 3 });
+  },
+  "ceremony-failed": (world: World) => {
+    const trouble = "operator 3 gave up: nothing happened for 60 s at step 1; waiting for operator 4";
+    forms(world, { organiser: false, stage: "gathering", held: true, trouble });
+  },
+  formed: (world: World) => {
+    forms(world, { organiser: true, stage: "formed", held: true });
+  },
+  withdrawn: (world: World) => {
+    const trouble = "the organiser has withdrawn this invitation";
+    forms(world, { organiser: false, stage: "refused", held: true, trouble });
   },
   new: (world: World) => {
     world.clusters = [];

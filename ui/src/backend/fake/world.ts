@@ -20,6 +20,7 @@ import { markOf, worstDelay } from "../../model/chain";
 import { checks, FINE } from "./checks";
 import { START_MS } from "./clocks";
 import { DutyBook } from "./duties";
+import type { FormingStart } from "./forming";
 import { total } from "./history";
 import { judge } from "./judge";
 
@@ -69,6 +70,8 @@ export class World {
     metrics: null,
   };
   restartNeeded = false;
+  /** The cluster that is being formed when the window opens. */
+  forming: FormingStart | null = null;
   alerts: Alert[] = [];
   past: Alert[] = [];
   connected = true;

@@ -1,0 +1,662 @@
+//! One gathering, from the plan or the invitation to the cluster's files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hearth_api::{ErrorCode, FormedCluster, Forming, NameSeatRequest, OwnSeat, UiError};
+use hearth_crypto::k1::NodeKey;
+use hearth_gathering::{
+    Answer, Check, CheckKind, Guest, Heard, Invite, NAME_BYTES, Outcome, SeatState, Seating, Standing, Table,
+    Terms, Unwilling,
+};
+use hearth_obol::cluster::{Definition, Network, new_uuid};
+use hearth_obol::enr::Enr;
+use hearth_signer::identity;
+use hearth_types::{Root, UnixMillis};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use super::door::{Came, Door};
+use super::kept::{FILE, Kept, Side};
+use super::place::{Reached, reached};
+use super::show;
+use super::taking::{Ended, Taking};
+use super::{Grounds, not_yet};
+use crate::aside::aside;
+use crate::clock;
+use crate::folder::CLUSTERS;
+use crate::offline::check_room;
+
+/// Between two looks at the clock.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks at this computer.
+const CHECK_AGAIN: Duration = Duration::from_secs(15);
+/// How long guests have to hear that the ceremony begins.
+const CALL: Duration = Duration::from_secs(10);
+/// How long a guest who leaves has to be heard.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Space that a cluster's files and a year of signatures never need.
+const ROOM_MIB: u64 = 500;
+/// How far clocks may differ, milliseconds.
+const CLOCK_MS: u64 = 1_000;
+
+/// A cluster that is being formed.
+pub(super) struct Gathering {
+    folder: PathBuf,
+    key: NodeKey,
+    side: Side,
+    reached: Reached,
+    network: Network,
+    door: Option<Door>,
+    ceremony: Option<Taking>,
+    /// Number of the newest ceremony that was gone to, and how it ended.
+    gone_to: u32,
+    outcome: Option<Outcome>,
+    /// When the organiser has called everybody.
+    called: Option<Instant>,
+    pub(super) formed: Option<FormedCluster>,
+    pub(super) trouble: Option<String>,
+    pub(super) refused: bool,
+    pub(super) connected: bool,
+    checks: Vec<Check>,
+    checked: Option<Instant>,
+    looks: Interval,
+    /// What was last written.
+    kept: Vec<u8>,
+}
+
+/// What happens in a gathering.
+pub(super) enum Moved {
+    Came(Came),
+    Ceremony(super::taking::Moved),
+    Look,
+}
+
+impl Gathering {
+    /// Plans a cluster, in a new folder with a new key.
+    pub(super) async fn plan(grounds: &Grounds, terms: Terms, seat: &OwnSeat) -> Result<Self, UiError> {
+        let make = |record: String, reached: &Reached| {
+            let named = (clock::now(), new_uuid(&mut rand::rng()));
+            let organiser = (record, reached.nickname.clone());
+            Side::Organiser(Box::new(Table::new(terms, organiser, named, &mut rand::rng())))
+        };
+        Self::begin_with(grounds, seat, make).await
+    }
+
+    /// Takes the seat of an invitation, in a new folder with a new key.
+    pub(super) async fn join(grounds: &Grounds, invite: Invite, seat: &OwnSeat) -> Result<Self, UiError> {
+        let make = |record: String, reached: &Reached| {
+            Side::Guest(Box::new(Guest::new(invite, record, reached.nickname.clone())))
+        };
+        Self::begin_with(grounds, seat, make).await
+    }
+
+    async fn begin_with(
+        grounds: &Grounds,
+        seat: &OwnSeat,
+        make: impl FnOnce(String, &Reached) -> Side,
+    ) -> Result<Self, UiError> {
+        let reached = reached(&grounds.home, &grounds.settings.in_effect(), seat)?;
+        if reached.nickname.len() > NAME_BYTES {
+            return Err(UiError::value_refused(format!("A name has at most {NAME_BYTES} letters.")));
+        }
+        let folder = grounds.home.join(CLUSTERS).join(format!("{:08x}", rand::random::<u32>()));
+        let at = folder.clone();
+        let key = aside(move || make_key(&at)).await?;
+        let side = make(Enr::create(&key).text().to_owned(), &reached);
+        let mut gathering = Self::new(grounds, folder, (key, side, reached)).ok_or_else(unknown_network)?;
+        gathering.keep()?;
+        gathering.look(grounds).await;
+        Ok(gathering)
+    }
+
+    /// What an earlier run left.
+    pub(super) async fn resume(grounds: &Grounds) -> Option<Self> {
+        let (folder, Kept { side, listen, addresses, nickname, in_ceremony }) = Kept::find(&grounds.home)?;
+        let key = identity::load(&folder.join(identity::FILE_NAME));
+        let key = key.map_err(|error| tracing::warn!(%error, "a cluster that was being formed")).ok()?;
+        let reached = Reached { nickname, listen, addresses };
+        let mut gathering = Self::new(grounds, folder, (key, side, reached))?;
+        if in_ceremony {
+            gathering.go(gathering.gone_to, grounds).await;
+        }
+        gathering.look(grounds).await;
+        Some(gathering)
+    }
+
+    fn new(grounds: &Grounds, folder: PathBuf, (key, side, reached): (NodeKey, Side, Reached)) -> Option<Self> {
+        let networks = grounds.settings.in_effect().scrutiny().networks();
+        let terms = match &side {
+            Side::Organiser(table) => table.terms(),
+            Side::Guest(guest) => &guest.invite().terms,
+        };
+        let network = networks.by_fork_version(terms.network())?.clone();
+        let gone_to = match &side {
+            Side::Organiser(table) => table.ceremony(),
+            Side::Guest(guest) => guest.standing().gone_to,
+        };
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Some(Self {
+            folder,
+            key,
+            side,
+            reached,
+            network,
+            door: None,
+            ceremony: None,
+            gone_to,
+            outcome: None,
+            called: None,
+            formed: None,
+            trouble: None,
+            refused: false,
+            connected: false,
+            checks: Vec::new(),
+            checked: None,
+            looks,
+            kept: Vec::new(),
+        })
+    }
+
+    /// What comes next. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Moved {
+        let Self { door, ceremony, looks, .. } = self;
+        let came = async {
+            match door {
+                Some(door) => door.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let taking = async {
+            match ceremony {
+                Some(ceremony) => ceremony.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            came = came => Moved::Came(came),
+            moved = taking => Moved::Ceremony(moved),
+            _ = looks.tick() => Moved::Look,
+        }
+    }
+
+    pub(super) async fn take(&mut self, moved: Moved, grounds: &Grounds) {
+        match moved {
+            Moved::Came(came) => self.hear(came, grounds).await,
+            Moved::Ceremony(moved) => {
+                let ended = self.ceremony.as_mut().and_then(|ceremony| ceremony.take(moved));
+                if let Some(ended) = ended {
+                    self.ended(ended, grounds).await;
+                }
+            }
+            Moved::Look => self.look(grounds).await,
+        }
+        if let Err(error) = self.keep() {
+            tracing::warn!(error = %error.details.unwrap_or_default(), "a gathering cannot be kept over a restart");
+        }
+    }
+
+    async fn hear(&mut self, came: Came, grounds: &Grounds) {
+        match (came, &mut self.side) {
+            (Came::Report(seat, report, reply), Side::Organiser(table)) => {
+                let answer = table.hear(seat, *report, &self.key.public(), clock::now());
+                if let Err(error) = table.settle(&self.network) {
+                    self.trouble = Some(error.to_string());
+                }
+                reply.send(answer.encode());
+            }
+            (Came::Answer(answer, asked), Side::Guest(guest)) => {
+                match guest.hear(answer, &self.key.public(), (asked, clock::now())) {
+                    Ok(Heard::Go(number)) => self.go(number, grounds).await,
+                    Ok(Heard::State | Heard::Changed) => {
+                        if !self.connected {
+                            self.trouble = self.last_failure();
+                        }
+                        self.connected = true;
+                    }
+                    Err(Unwilling::Unreadable) => self.trouble = Some(Unwilling::Unreadable.to_string()),
+                    Err(unwilling) => {
+                        self.trouble = Some(unwilling.to_string());
+                        self.refused = true;
+                        self.shut().await;
+                    }
+                }
+                self.say(false);
+            }
+            (Came::Unreadable, _) => self.trouble = Some(Unwilling::Unreadable.to_string()),
+            (Came::Silence, Side::Guest(guest)) => {
+                let at = guest.invite().rendezvous.join(", ");
+                self.connected = false;
+                self.trouble =
+                    Some(format!("the organiser's node does not answer at {at}; this node keeps trying"));
+            }
+            (Came::Report(..) | Came::Answer(..) | Came::Silence, _) => {}
+        }
+    }
+
+    /// What is to be done from time to time.
+    async fn look(&mut self, grounds: &Grounds) {
+        if self.formed.is_some() {
+            return;
+        }
+        if self.checked.is_none_or(|at| at.elapsed() >= CHECK_AGAIN) {
+            self.check().await;
+        }
+        if let Some(ceremony) = &mut self.ceremony {
+            ceremony.look();
+            return;
+        }
+        if self.refused {
+            return;
+        }
+        self.stand();
+        if let Side::Organiser(table) = &mut self.side {
+            if let Err(error) = table.settle(&self.network) {
+                self.trouble = Some(error.to_string());
+            }
+            let (number, all_gone) = (table.ceremony(), table.all_gone());
+            if number > self.gone_to && all_gone {
+                self.go(number, grounds).await;
+                return;
+            }
+            if number > self.gone_to && self.called.is_none_or(|at| at.elapsed() >= CALL) {
+                self.gone_to = number;
+                self.called = None;
+                self.failed(
+                    "somebody did not hear that the ceremony begins; begin again when all are here".into(),
+                );
+                self.connected = true;
+            }
+        }
+        if self.door.is_none() {
+            self.open().await;
+        }
+        self.say(false);
+    }
+
+    async fn open(&mut self) {
+        let opened = match &self.side {
+            Side::Organiser(table) => Some(Door::open(&self.key, table, &self.reached.listen).await),
+            Side::Guest(guest) => Door::knock(guest).await,
+        };
+        match opened {
+            Some(Ok(door)) => {
+                self.door = Some(door);
+                if matches!(self.side, Side::Organiser(_)) {
+                    if !self.connected {
+                        self.trouble = self.last_failure();
+                    }
+                    self.connected = true;
+                }
+            }
+            Some(Err(error)) => {
+                self.connected = false;
+                self.trouble = Some(error.to_string());
+            }
+            None => self.trouble = Some("the invitation leads nowhere".into()),
+        }
+    }
+
+    async fn shut(&mut self) {
+        if let Some(door) = self.door.take() {
+            door.close().await;
+        }
+    }
+
+    /// Tells the organiser how far this guest is.
+    fn say(&self, leaving: bool) {
+        if let (Side::Guest(guest), Some(door)) = (&self.side, &self.door) {
+            // The time is put in when it is sent.
+            door.say(guest.report(&self.key, leaving, UnixMillis::new(0)));
+        }
+    }
+
+    /// Puts down how far this operator is.
+    fn stand(&mut self) {
+        let mut checks = self.checks.clone();
+        if let Side::Guest(guest) = &self.side
+            && let Some(ahead) = guest.ahead_ms()
+        {
+            let good = ahead.unsigned_abs() <= CLOCK_MS;
+            let tenths = ahead.unsigned_abs() / 100;
+            let detail = format!("{}.{} s from the organiser's clock", tenths / 10, tenths % 10);
+            checks.insert(0, Check { kind: CheckKind::Clock, good, detail });
+        }
+        let standing = Standing {
+            nickname: self.reached.nickname.clone(),
+            version: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
+            addresses: self.reached.addresses.clone(),
+            checks,
+            gone_to: self.gone_to,
+            outcome: self.outcome.clone(),
+            ..Standing::default()
+        };
+        match &mut self.side {
+            Side::Organiser(table) => table.own(standing),
+            Side::Guest(guest) => guest.own(standing),
+        }
+    }
+
+    /// Looks at this computer.
+    async fn check(&mut self) {
+        let (folder, gone) = (self.folder.clone(), self.outcome.is_some());
+        let looked = tokio::task::spawn_blocking(move || {
+            // What a failed ceremony has left is moved aside before the next.
+            let room = if gone { Ok(()) } else { check_room(&folder).map_err(|error| error.to_string()) };
+            let free = fs4::available_space(&folder).ok().map(|bytes| bytes >> 20);
+            (room, free)
+        })
+        .await;
+        let Ok((room, free)) = looked else { return };
+        let gib = free.unwrap_or_default() >> 10;
+        let detail = free.map_or_else(
+            || "not known".into(),
+            |free| if gib > 0 { format!("{gib} GiB free") } else { format!("{free} MiB free") },
+        );
+        let reach = match self.reached.addresses.as_slice() {
+            [] => "no address; the others have to be reached by this node".to_owned(),
+            addresses => addresses.join(", "),
+        };
+        self.checks = vec![
+            Check {
+                kind: CheckKind::Folder,
+                good: room.is_ok(),
+                detail: room.err().unwrap_or_else(|| "free and writable".into()),
+            },
+            Check { kind: CheckKind::Disk, good: free.is_none_or(|free| free >= ROOM_MIB), detail },
+            Check { kind: CheckKind::Reach, good: true, detail: reach },
+        ];
+        self.checked = Some(Instant::now());
+    }
+
+    /// Goes to a ceremony.
+    async fn go(&mut self, number: u32, grounds: &Grounds) {
+        let Some(definition) = self.definition().cloned() else { return };
+        self.gone_to = number;
+        self.called = None;
+        self.trouble = None;
+        self.say(false);
+        if let Side::Guest(_) = self.side {
+            // The report that says so is on its way; without it the organiser waits a little longer.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        self.shut().await;
+        match Taking::part(grounds, (&self.folder, self.me()), &self.reached, definition, self.peers()).await {
+            Ok(taking) => self.ceremony = Some(taking),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Where the others will be, by seat.
+    fn peers(&self) -> BTreeMap<u8, Vec<String>> {
+        let me = self.me();
+        let mut peers: BTreeMap<u8, Vec<String>> = (1..)
+            .zip(self.states())
+            .map(|(number, seat)| (number, seat.standing.addresses))
+            .filter(|(number, addresses)| *number != me && !addresses.is_empty())
+            .collect();
+        if let Side::Guest(guest) = &self.side {
+            // Where he was reached is where he can be reached.
+            peers.insert(1, guest.invite().rendezvous.clone());
+        }
+        peers
+    }
+
+    async fn ended(&mut self, ended: Ended, grounds: &Grounds) {
+        self.ceremony = None;
+        match ended {
+            Ended::Formed(held) => {
+                self.outcome = Some(Outcome::Formed(*held.lock_hash.as_bytes()));
+                let settled = super::taking::settle(grounds, &self.folder, &self.reached, self.peers()).await;
+                if let Err(error) = settled {
+                    self.trouble = Some(format!(
+                        "the cluster is formed, and where its operators are could not be written down: {}",
+                        error.details.unwrap_or(error.message)
+                    ));
+                }
+                let _left = std::fs::remove_file(self.folder.join(FILE));
+                self.formed = Some(FormedCluster {
+                    cluster: held.lock_hash,
+                    validators: held.validators.iter().map(|key| show::hex(key)).collect(),
+                    restart_needed: grounds.newcomers.come(),
+                });
+            }
+            Ended::Failed(why) => self.failed(why),
+        }
+    }
+
+    /// Everybody gathers again.
+    fn failed(&mut self, why: String) {
+        self.trouble = Some(why.clone());
+        self.outcome = Some(Outcome::Failed(why));
+        self.checked = None;
+        self.connected = false;
+        match &mut self.side {
+            Side::Organiser(table) => table.set_ready(false),
+            Side::Guest(guest) => guest.set_ready(false),
+        }
+    }
+
+    fn last_failure(&self) -> Option<String> {
+        match &self.outcome {
+            Some(Outcome::Failed(why)) => Some(why.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) async fn name(&mut self, request: &NameSeatRequest) -> Result<(), UiError> {
+        let NameSeatRequest { seat, record, nickname, address } = request;
+        let addresses = match address.trim() {
+            "" => Vec::new(),
+            address => {
+                hearth_p2p::check_peer_address(address)
+                    .map_err(|error| UiError::because(ErrorCode::ValueRefused, error))?;
+                vec![address.to_owned()]
+            }
+        };
+        let named = self.table()?.name(*seat, record, (nickname.trim().to_owned(), addresses));
+        named.map_err(not_yet)?;
+        self.doors_changed().await
+    }
+
+    pub(super) async fn reopen(&mut self, seat: u8) -> Result<(), UiError> {
+        self.table()?.reopen(seat, clock::now(), &mut rand::rng()).map_err(not_yet)?;
+        self.doors_changed().await
+    }
+
+    /// The door knows whom it lets in only when it is opened.
+    async fn doors_changed(&mut self) -> Result<(), UiError> {
+        let network = self.network.clone();
+        self.table()?.settle(&network).map_err(|error| UiError::because(ErrorCode::ValueRefused, error))?;
+        self.shut().await;
+        self.open().await;
+        self.keep()
+    }
+
+    pub(super) async fn agree(&mut self, hash: Root) -> Result<(), UiError> {
+        match &mut self.side {
+            Side::Organiser(table) => table.agree(hash),
+            Side::Guest(guest) => guest.agree(hash),
+        }
+        .map_err(not_yet)?;
+        self.say(false);
+        self.keep()
+    }
+
+    pub(super) async fn set_ready(&mut self, ready: bool) -> Result<(), UiError> {
+        self.check().await;
+        self.stand();
+        match &mut self.side {
+            Side::Organiser(table) => table.set_ready(ready),
+            Side::Guest(guest) => guest.set_ready(ready),
+        }
+        self.say(false);
+        self.keep()
+    }
+
+    pub(super) async fn begin(&mut self) -> Result<(), UiError> {
+        if self.ceremony.is_some() || self.called.is_some() {
+            return Ok(());
+        }
+        self.table()?.begin(clock::now()).map_err(not_yet)?;
+        self.called = Some(Instant::now());
+        self.keep()
+    }
+
+    fn table(&mut self) -> Result<&mut Table, UiError> {
+        if self.ceremony.is_some() || self.formed.is_some() {
+            return Err(UiError::because(ErrorCode::NotReady, "the key ceremony has begun"));
+        }
+        match &mut self.side {
+            Side::Organiser(table) => Ok(table),
+            Side::Guest(_) => Err(UiError::because(ErrorCode::NotReady, "that is for the organiser to do")),
+        }
+    }
+
+    pub(super) const fn is_in_ceremony(&self) -> bool {
+        self.ceremony.is_some()
+    }
+
+    pub(super) const fn is_formed(&self) -> bool {
+        self.formed.is_some()
+    }
+
+    pub(super) fn stop_ceremony(&mut self) {
+        if let Some(ceremony) = &mut self.ceremony {
+            ceremony.stop("this operator has stopped it");
+        }
+    }
+
+    /// For good: the seat is given up, and what was made for it is removed. A cluster that is formed stays.
+    pub(super) async fn give_up(mut self) -> Result<(), UiError> {
+        if self.formed.is_some() {
+            return Ok(());
+        }
+        if matches!(self.side, Side::Guest(_)) && self.connected {
+            self.say(true);
+            let heard = async {
+                while let Some(door) = &mut self.door {
+                    if let Came::Answer(Answer::Refused(_), _) = door.next().await {
+                        return;
+                    }
+                }
+            };
+            // Who cannot be told finds the seat silent.
+            let _told = tokio::time::timeout(FAREWELL, heard).await;
+        }
+        self.shut().await;
+        let folder = self.folder;
+        aside(move || remove(&folder)).await
+    }
+
+    /// The node stops; the gathering goes on when it is started again.
+    pub(super) async fn close(mut self) {
+        if let Some(ceremony) = self.ceremony.take() {
+            ceremony.end().await;
+        }
+        self.shut().await;
+    }
+
+    fn keep(&mut self) -> Result<(), UiError> {
+        if self.formed.is_some() {
+            return Ok(());
+        }
+        let Reached { nickname, listen, addresses } = self.reached.clone();
+        let (side, in_ceremony) = (self.side.clone(), self.ceremony.is_some());
+        let kept = Kept { side, listen, addresses, nickname, in_ceremony };
+        let bytes = minicbor::to_vec(&kept).unwrap_or_default();
+        if bytes != self.kept {
+            kept.write(&self.folder).map_err(|error| UiError::because(ErrorCode::Unwritable, error))?;
+            self.kept = bytes;
+        }
+        Ok(())
+    }
+
+    pub(super) fn me(&self) -> u8 {
+        match &self.side {
+            Side::Organiser(_) => 1,
+            Side::Guest(guest) => guest.invite().seat,
+        }
+    }
+
+    pub(super) fn terms(&self) -> &Terms {
+        match &self.side {
+            Side::Organiser(table) => table.terms(),
+            Side::Guest(guest) => &guest.invite().terms,
+        }
+    }
+
+    pub(super) fn definition(&self) -> Option<&Definition> {
+        match &self.side {
+            Side::Organiser(table) => table.definition(),
+            Side::Guest(guest) => guest.definition(),
+        }
+    }
+
+    /// All seats, with this operator's as he knows it himself.
+    pub(super) fn states(&self) -> Vec<SeatState> {
+        match &self.side {
+            Side::Organiser(table) => table.states(clock::now()),
+            Side::Guest(guest) => {
+                let mut seats = guest.seats().to_vec();
+                let mine = usize::from(self.me()).checked_sub(1).and_then(|position| seats.get_mut(position));
+                if let Some(mine) = mine {
+                    mine.standing = guest.standing().clone();
+                    mine.here = true;
+                }
+                seats
+            }
+        }
+    }
+
+    /// The invitation to a seat, and when it ends, Unix milliseconds.
+    pub(super) fn link(&self, seat: u8) -> Option<(String, u64)> {
+        let Side::Organiser(table) = &self.side else { return None };
+        let position = usize::from(seat).checked_sub(1)?;
+        let Seating::Invited { expires_ms, .. } = table.seats().get(position)?.seating() else { return None };
+        let invite = table.invite(seat, &self.key.public(), self.reached.addresses.clone())?;
+        Some((invite.link(&self.key), *expires_ms))
+    }
+
+    pub(super) fn show(&self, code_of: Option<u8>) -> Forming {
+        show::forming(self, code_of)
+    }
+
+    pub(super) const fn ceremony(&self) -> Option<&Taking> {
+        self.ceremony.as_ref()
+    }
+
+    pub(super) const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn addresses(&self) -> &[String] {
+        &self.reached.addresses
+    }
+}
+
+fn unknown_network() -> UiError {
+    UiError::value_refused("This node does not know the network of that cluster.")
+}
+
+/// A key in a new folder.
+fn make_key(folder: &Path) -> Result<NodeKey, UiError> {
+    let made = crate::offline::create_identity(folder).and_then(|made| identity::load(&made.path));
+    made.map_err(|error| UiError::because(ErrorCode::Unwritable, error))
+}
+
+/// Removes what was made for a seat that was given up: nothing else, and no cluster's folder.
+fn remove(folder: &Path) -> Result<(), UiError> {
+    let refused = |error: std::io::Error| UiError::because(ErrorCode::Unwritable, error);
+    std::fs::remove_file(folder.join(FILE)).map_err(refused)?;
+    let _key = std::fs::remove_file(folder.join(identity::FILE_NAME));
+    let _lock = std::fs::remove_file(folder.join(hearth_obol::cluster::KEY_LOCK_FILE));
+    // Only if nothing else is in it.
+    let _empty = std::fs::remove_dir(folder);
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! Four nodes without a cluster form one, as their owners do in the window: a plan, links, words, a ceremony, and the first duty.
+
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "helpers of a test fail as tests do")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hearth_api::{
+    AgreeRequest, BeginCeremonyRequest, ChangeSettingsRequest, Client, ErrorCode, FormedCluster, Forming,
+    FormingRequest, FormingStage, LeaveFormingRequest, Mark, OwnSeat, PlanClusterRequest, ReadInviteRequest,
+    ReopenSeatRequest, SetReadyRequest, TakeSeatRequest, UiError,
+};
+use hearth_crypto::bls::PublicKey;
+use hearth_sim::chain::Chain;
+use hearth_sim::http::{Server, SharedChain};
+use hearth_tests::{
+    GENESIS_FORK_VERSION, PATIENCE, Running, free_ports, hearth, new_chain, open_window, shown,
+};
+
+const NOBODY: &str = "0x000000000000000000000000000000000000dEaD";
+const NAMES: [&str; 4] = ["Sam", "Maya", "Priya", "Tomás"];
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// An owner before his window.
+struct Owner {
+    folder: PathBuf,
+    port: u16,
+    node: Running,
+    window: Client,
+}
+
+/// Four owners whose nodes wait for a cluster.
+struct Friends {
+    _place: tempfile::TempDir,
+    all: Vec<Owner>,
+}
+
+fn node(folder: &PathBuf) -> Running {
+    let mut command = Command::new(hearth());
+    command.args(["run", "--wait-for-cluster", "--time-servers", "off", "--data-dir"]).arg(folder);
+    Running::start(command, &folder.join("node.log"))
+}
+
+impl Friends {
+    async fn new() -> Self {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let mut all = Vec::new();
+        for (name, port) in NAMES.into_iter().zip(free_ports(NAMES.len())) {
+            let folder = place.path().join(name);
+            std::fs::create_dir(&folder).expect("a folder");
+            let testnet = format!(
+                "[testnet]\nname = \"devnet\"\nfork-version = \"{GENESIS_FORK_VERSION}\"\nchain-id = 3735928\ngenesis-timestamp = 1\n"
+            );
+            std::fs::write(folder.join("settings.toml"), testnet).expect("settings");
+            let mut node = node(&folder);
+            let window = open_window(&folder, &mut node).await;
+            all.push(Owner { folder, port, node, window });
+        }
+        Self { _place: place, all }
+    }
+
+    /// Sam plans, and the others take their seats. Returns when all have the same definition.
+    async fn seated(&mut self) -> Vec<Forming> {
+        let links = self.all[0].plans().await;
+        for (owner, link) in self.all.iter_mut().skip(1).zip(links) {
+            owner.takes(&link).await.expect("the seat is free");
+        }
+        self.each("the words", |forming| forming.stage == FormingStage::Agreeing && forming.words.len() == 6)
+            .await
+    }
+
+    /// Waits for something in every window.
+    async fn each(&mut self, what: &str, wanted: impl Fn(&Forming) -> bool) -> Vec<Forming> {
+        let mut all = Vec::new();
+        for owner in &mut self.all {
+            all.push(owner.sees(what, &wanted).await);
+        }
+        all
+    }
+
+    async fn agree(&mut self) {
+        for owner in &mut self.all {
+            let seen = owner.sees("a definition", |forming| forming.definition_hash.is_some()).await;
+            let definition_hash = seen.definition_hash.unwrap_or_default();
+            owner.window.agree(AgreeRequest { definition_hash }).await.expect("the words are the same");
+        }
+    }
+
+    /// All have the same cluster.
+    async fn formed(&mut self) -> FormedCluster {
+        let formed = self.each("the cluster", |forming| forming.stage == FormingStage::Formed).await;
+        let mut formed: Vec<_> = formed.into_iter().filter_map(|forming| forming.formed).collect();
+        let same = formed.iter().all(|one| one.cluster == formed[0].cluster && !one.restart_needed);
+        assert!(formed.len() == NAMES.len() && same, "{formed:#?}");
+        formed.remove(0)
+    }
+
+    /// Everybody is ready, and Sam begins.
+    async fn hold(&mut self) {
+        for owner in &mut self.all {
+            owner
+                .sees("that all agree", |forming| forming.stage == FormingStage::Gathering && forming.connected)
+                .await;
+            owner.window.set_ready(SetReadyRequest { ready: true }).await.expect("it is noted");
+        }
+        let ready = |forming: &Forming| forming.seats.iter().all(|seat| seat.ready && seat.here);
+        self.all[0].sees("that all are ready", ready).await;
+        self.all[0].window.begin_ceremony(BeginCeremonyRequest {}).await.expect("all are ready");
+    }
+}
+
+impl Owner {
+    fn seat(&self) -> OwnSeat {
+        let address = format!("127.0.0.1:{}", self.port);
+        let name = self.folder.file_name().expect("a name").to_string_lossy().into_owned();
+        OwnSeat { nickname: name, listen: Some(address.clone()), address: Some(address) }
+    }
+
+    async fn plans(&mut self) -> Vec<String> {
+        let plan = PlanClusterRequest {
+            name: "friends".into(),
+            network: "devnet".into(),
+            operators: 4,
+            validators: 1,
+            withdrawal_address: NOBODY.into(),
+            fee_recipient: NOBODY.into(),
+            seat: self.seat(),
+            ..PlanClusterRequest::default()
+        };
+        let reply = self.window.plan_cluster(plan).await.expect("a plan");
+        let seats = reply.forming.expect("it is being formed").seats;
+        seats.into_iter().filter_map(|seat| seat.link).collect()
+    }
+
+    async fn takes(&mut self, link: &str) -> Result<(), UiError> {
+        let request = TakeSeatRequest { link: link.to_owned(), seat: self.seat() };
+        self.window.take_seat(request).await.map(drop)
+    }
+
+    async fn sees(&mut self, what: &str, wanted: impl Fn(&Forming) -> bool) -> Forming {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let reply = self.window.forming(FormingRequest::default()).await.expect("the node answers");
+            if let Some(forming) = reply.forming.clone().filter(|forming| wanted(forming)) {
+                return forming;
+            }
+            assert!(Instant::now() < deadline, "{what}: {reply:#?}\n{}", self.node.log());
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn restart(&mut self) {
+        self.node.kill();
+        self.node = node(&self.folder);
+        self.window = open_window(&self.folder, &mut self.node).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_friends_form_a_cluster_by_links_and_its_first_duty_is_done() {
+    let mut friends = Friends::new().await;
+    let seen = friends.seated().await;
+    assert!(seen.iter().all(|one| one.words == seen[0].words), "{seen:#?}");
+    assert_eq!(seen[2].seats[1].nickname, "Maya");
+    friends.agree().await;
+    friends.hold().await;
+    let formed = friends.formed().await;
+
+    let key = formed.validators[0].parse::<hearth_types::ValidatorPubkey>().expect("a key");
+    let keys = vec![PublicKey::from_bytes(key.as_bytes()).expect("a key")];
+    let chain = SharedChain::new(Chain::new(new_chain(1_000, 1), keys));
+    let beacon = Server::start(chain.clone()).await.expect("a port is free");
+    for owner in &mut friends.all {
+        let choice = ChangeSettingsRequest {
+            beacon_nodes: Some(vec![beacon.url()]),
+            ..ChangeSettingsRequest::default()
+        };
+        owner.window.change_settings(choice).await.expect("it is taken");
+    }
+    shown(&mut friends.all[0].window, "a duty on the chain", |view| {
+        let mut strips = view.clusters.iter().flat_map(|cluster| &cluster.strip);
+        strips.any(|duty| duty.mark == Mark::Done && duty.delay.is_some())
+    })
+    .await;
+    assert_eq!(chain.lock().convictions(), []);
+    for owner in &mut friends.all {
+        let left = owner.window.leave_forming(LeaveFormingRequest::default()).await.expect("it is over");
+        assert_eq!(left.forming, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_dies_in_the_ceremony_comes_back_and_it_goes_on_or_all_try_again_together() {
+    let mut friends = Friends::new().await;
+    friends.seated().await;
+    friends.agree().await;
+    friends.hold().await;
+    friends.all[3].sees("the ceremony", |forming| forming.stage == FormingStage::Ceremony).await;
+    friends.all[3].restart().await;
+    // While they find each other nobody notices; later it fails for everybody.
+    let over = |forming: &Forming| forming.stage != FormingStage::Ceremony;
+    let ends = friends.each("the end of the ceremony", over).await;
+    let formed = ends.iter().filter(|end| end.formed.is_some()).count();
+    assert!(formed == 0 || formed == 4, "{ends:#?}");
+    if formed == 0 {
+        assert!(ends.iter().take(3).all(|end| end.trouble.is_some()), "{ends:#?}");
+        friends.hold().await;
+    }
+    friends.formed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ceremony_that_is_stopped_fails_for_all_and_is_begun_again_together() {
+    let mut friends = Friends::new().await;
+    friends.seated().await;
+    friends.agree().await;
+    // Maya cannot come, so that the others wait.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", friends.all[1].port)).expect("her port is free");
+    friends.hold().await;
+    let failed = |forming: &Forming| forming.stage != FormingStage::Ceremony && forming.trouble.is_some();
+    friends.all[1].sees("that she cannot listen", failed).await;
+    let others = |forming: &Forming| forming.seats.iter().filter(|seat| seat.step == Some(0)).count() == 3;
+    friends.all[3].sees("the others", others).await;
+    let stop = |confirmed| LeaveFormingRequest { confirmed };
+    let asked = friends.all[3].window.leave_forming(stop(false)).await.expect_err("it is not confirmed");
+    assert!(asked.remedy.contains("for everybody"), "{asked:?}");
+    friends.all[3].window.leave_forming(stop(true)).await.expect("he stops it");
+    for (owner, why) in
+        [(3, "this operator has stopped it"), (0, "operator 4 gave up"), (2, "operator 4 gave up")]
+    {
+        let seen = friends.all[owner].sees("that it failed", failed).await;
+        assert!(seen.trouble.as_deref().is_some_and(|trouble| trouble.contains(why)), "{owner}: {seen:#?}");
+    }
+    drop(taken);
+    friends.hold().await;
+    friends.formed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invitations_are_for_one_can_be_withdrawn_and_survive_a_restart() {
+    let mut friends = Friends::new().await;
+    let links = friends.all[0].plans().await;
+    assert_eq!(links.len(), 3);
+
+    let preview = |link: &str| ReadInviteRequest { link: link.to_owned() };
+    let seen = friends.all[1].window.read_invite(preview(&links[0])).await.expect("it is genuine");
+    assert_eq!((seen.organiser.as_str(), seen.plan.name.as_str(), seen.seat), ("Sam", "friends", 2));
+    assert_eq!((seen.plan.threshold, seen.plan.withdrawal_address.as_str()), (3, NOBODY));
+    assert_eq!(seen.obstacle, None);
+    let shorter = &links[0][..links[0].len() - 9];
+    for wrong in ["", "https://example.org", "hearth://join/1/", shorter] {
+        let refused = friends.all[1].window.read_invite(preview(wrong)).await.expect_err(wrong);
+        assert_eq!(refused.code, ErrorCode::ValueRefused, "{wrong}");
+    }
+    let newer = friends.all[1].window.read_invite(preview("hearth://join/2/abc")).await.expect_err("newer");
+    assert!(newer.remedy.contains("update"), "{newer:?}");
+
+    friends.all[1].takes(&links[0]).await.expect("a free seat");
+    friends.all[0].sees("Maya", |forming| forming.seats[1].taken).await;
+    friends.all[2].takes(&links[0]).await.expect("only the organiser knows that it is used");
+    let refused = friends.all[2].sees("a refusal", |forming| forming.stage == FormingStage::Refused).await;
+    assert!(refused.trouble.unwrap_or_default().contains("somebody else has used"));
+    let leave = LeaveFormingRequest { confirmed: true };
+    friends.all[2].window.leave_forming(leave.clone()).await.expect("there is nothing to keep");
+
+    friends.all[0].restart().await;
+    friends.all[0].sees("Maya again", |forming| forming.seats[1].taken && forming.seats[1].here).await;
+    friends.all[1].restart().await;
+    friends.all[1].sees("the organiser", |forming| forming.connected).await;
+
+    let reopened = friends.all[0].window.reopen_seat(ReopenSeatRequest { seat: 3 }).await.expect("a seat");
+    let fresh = reopened.forming.and_then(|forming| forming.seats[2].link.clone()).expect("a new link");
+    assert_ne!(fresh, links[1]);
+    friends.all[2].takes(&links[1]).await.expect("it reads well");
+    friends.all[2]
+        .sees("silence at a shut door", |forming| !forming.connected && forming.trouble.is_some())
+        .await;
+    friends.all[2].window.leave_forming(leave.clone()).await.expect("there is nothing to keep");
+    friends.all[2].takes(&fresh).await.expect("the new one");
+    friends.all[2].sees("the organiser", |forming| forming.connected).await;
+    friends.all[1].window.leave_forming(leave).await.expect("he may go");
+    let left = friends.all[0].sees("a free seat", |forming| !forming.seats[1].taken).await;
+    assert!(left.seats[1].link.is_some(), "the link is good again: {left:#?}");
+}
