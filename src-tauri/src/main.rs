@@ -77,7 +77,7 @@ fn start(app: &mut App) -> anyhow::Result<()> {
     tauri::async_runtime::spawn(start_the_node(app.handle().clone()));
     let hidden = arguments.iter().any(|argument| argument == login::HIDDEN);
     match deep_link::among(arguments.iter().map(String::as_str)) {
-        Some(place) => window::go(app.handle(), place),
+        Some(place) => window::go(app.handle(), &place),
         None if hidden && app.state::<Companion>().has_tray() => {}
         // Without a tray a window that nobody sees could not be reached.
         None if hidden => window::open_minimized(app.handle())?,
@@ -114,7 +114,7 @@ fn started_again(app: &AppHandle, arguments: &[String]) {
     }
     let place = deep_link::among(arguments.iter().map(String::as_str));
     if place.is_some() || !arguments.iter().any(|argument| argument == login::HIDDEN) {
-        window::go(app, place.unwrap_or_default());
+        window::go(app, place.as_deref().unwrap_or_default());
     }
 }
 
@@ -132,7 +132,7 @@ fn on_event(app: &AppHandle, event: &RunEvent) {
         #[cfg(target_os = "macos")]
         RunEvent::Opened { urls } => {
             if let Some(place) = deep_link::among(urls.iter().map(|url| url.as_str())) {
-                window::go(app, place);
+                window::go(app, &place);
             }
         }
         #[cfg(target_os = "macos")]

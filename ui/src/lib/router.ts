@@ -14,10 +14,11 @@ export type Route =
   | { name: "drills" }
   | { name: "settings"; tab: SettingsTab }
   | { name: "about" }
-  | { name: "join" }
+  | { name: "join"; link: string | null }
+  | { name: "plan" }
+  | { name: "forming" }
   | { name: "bring-back" }
   | { name: "move-in" }
-  | { name: "ceremony"; id: string }
   | { name: "exit"; validator: string }
   | { name: "nowhere"; path: string };
 
@@ -30,6 +31,9 @@ export type DutiesRoute = {
   misses: boolean;
   before: string | null;
 };
+
+/** How invitations begin. */
+export const INVITATION = "hearth://join/";
 
 /** The latest duties of a cluster, all of them, with what shall be otherwise. */
 export function dutiesOf(cluster: string | null, rest: Partial<DutiesRoute> = {}): DutiesRoute {
@@ -85,19 +89,21 @@ export function parseRoute(hash: string): Route {
     case "diversity":
     case "drills":
     case "about":
-    case "join":
+    case "plan":
+    case "forming":
     case "bring-back":
     case "move-in":
       if (second === undefined) return { name: first };
+      break;
+    case "join":
+      if (second === undefined) return { name: "join", link: null };
+      if (third !== undefined) return { name: "join", link: `${INVITATION}${second}/${third}` };
       break;
     case "settings": {
       const tab = SETTINGS_TABS.find((known) => known === (second ?? "general"));
       if (tab !== undefined) return { name: "settings", tab };
       break;
     }
-    case "ceremony":
-      if (second !== undefined) return { name: "ceremony", id: second };
-      break;
     case "exit":
       if (second !== undefined) return { name: "exit", validator: second };
       break;
@@ -158,8 +164,8 @@ export function href(route: Route): string {
       return `#/setup/${at(route.step)}`;
     case "settings":
       return `#/settings/${route.tab}`;
-    case "ceremony":
-      return `#/ceremony/${at(route.id)}`;
+    case "join":
+      return route.link === null ? "#/join" : `#/join/${route.link.slice(INVITATION.length)}`;
     case "exit":
       return `#/exit/${at(route.validator)}`;
     case "nowhere":

@@ -1,7 +1,7 @@
 import { t } from "../lib/messages";
 import { unreachable } from "../lib/unreachable";
 
-export type LaterPlace = "diversity" | "drills" | "join" | "ceremony" | "exit";
+export type LaterPlace = "diversity" | "drills" | "exit";
 
 type LaterWords = { title: string; sentence: string; meanwhile: string; commands: string[] };
 
@@ -21,20 +21,6 @@ export function laterWords(place: LaterPlace): LaterWords {
         sentence: t("later.drills.sentence"),
         meanwhile: t("later.drills.meanwhile"),
         commands: ["hearth demo"],
-      };
-    case "join":
-      return {
-        title: t("later.join.title"),
-        sentence: t("later.join.sentence"),
-        meanwhile: t("later.join.meanwhile"),
-        commands: ["hearth create enr", "hearth import charon .charon --data-dir hearth"],
-      };
-    case "ceremony":
-      return {
-        title: t("later.ceremony.title"),
-        sentence: t("later.ceremony.sentence"),
-        meanwhile: t("later.ceremony.meanwhile"),
-        commands: ["hearth create dkg --help"],
       };
     case "exit":
       return {

@@ -18,7 +18,7 @@ export type Entry = { label: string; route: Route; icon: Component<{ size?: numb
 export function places(cluster: string | null): { main: Entry[]; foot: Entry[] } {
   return {
     main: [
-      { label: t("nav.home"), route: { name: "home" }, icon: House, also: ["clusters", "cluster"] },
+      { label: t("nav.home"), route: { name: "home" }, icon: House, also: ["clusters", "cluster", "plan", "join", "forming"] },
       {
         label: t("nav.duties"),
         route: dutiesOf(cluster),

@@ -395,4 +395,81 @@ describe("whoever sits before the window", () => {
       await window.page.waitForSelector("[role=gridcell]");
       expect(await window.page.locator("[role=gridcell]").count()).toBeLessThan(400);
     }));
+
+  test("plans a cluster, invites three friends, and goes with them from the words to the cluster", () =>
+    within({ scenario: "empty" }, async (window) => {
+      const { page } = window;
+      await page.click("text=Start a cluster");
+      await page.waitForSelector("h1:has-text('Start a cluster')");
+      const make = page.locator("button:has-text('Make the invitations')");
+      await page.getByLabel("Name of the cluster").fill("Sunday hearth");
+      await page.getByLabel("Withdrawal address").fill("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed");
+      expect(await make.getAttribute("aria-disabled"), "the address was not looked at").toBe("true");
+      await page.getByLabel("Its last six characters").fill("1beaed");
+      await make.click();
+      await page.waitForSelector("h1:has-text('Sunday hearth')");
+      await page.click("button:has-text('Copy link') >> nth=0");
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^hearth:\/\/join\/1\/seat2/);
+      await page.click("button:has-text('New link') >> nth=0");
+      await page.click("button:has-text('Copy link') >> nth=0");
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^hearth:\/\/join\/1\/seat2v2/);
+      for (let beat = 0; beat < 8; beat += 1) await window.advance(1_000);
+      await page.waitForSelector("h2:has-text('Compare the words')");
+      expect(await page.locator("ol[aria-label='Matching words'] li").count()).toBe(6);
+      await page.click("button:has-text('They match')");
+      for (let beat = 0; beat < 14; beat += 1) await window.advance(1_000);
+      await page.waitForSelector("h2:has-text('The waiting room')");
+      const begin = page.locator("button:has-text('Begin the ceremony')");
+      expect(await begin.getAttribute("aria-disabled"), "not everybody is ready").toBe("true");
+      await page.click("button:has-text('I am ready')");
+      await page.waitForSelector("text=Everybody is ready.");
+      await begin.click();
+      await page.waitForSelector("h2:has-text('The key is being made')");
+      for (let beat = 0; beat < 9; beat += 1) await window.advance(1_000);
+      await page.waitForSelector("h2:has-text('It is lit')");
+      await page.click("button:has-text('To the cluster')");
+      await page.waitForSelector("header .state:has-text('4 of 4 operators here')");
+    }));
+
+  test("opens an invitation out of a link, reads it, takes the seat by keyboard and gives it up again", () =>
+    within({ scenario: "empty" }, async (window) => {
+      const { page } = window;
+      await page.goto(page.url().replace(/#.*/, `#/join/1/${"aB3_".repeat(100)}`));
+      await page.waitForSelector("h2:has-text('Sam invites you')");
+      expect(await page.innerText("main")).toContain("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed");
+      const take = page.locator("button:has-text('Take this seat')");
+      expect(await take.getAttribute("aria-disabled")).toBe("true");
+      await page.check("input[type=checkbox]");
+      await window.tabTo(/Take this seat/);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("h2:has-text('Seats')");
+      await page.click("button:has-text('Give up my seat')");
+      await page.click("dialog button:has-text('Give up the seat')");
+      await page.waitForSelector("h1:has-text('Clusters')");
+    }));
+
+  test("is told what is wrong with an invitation, and takes no seat with it", () =>
+    within({ scenario: "empty", at: "/join" }, async (window) => {
+      const { page } = window;
+      const link = page.getByLabel("Link", { exact: true });
+      await link.fill("https://example.org");
+      await page.waitForSelector("text=That is no invitation");
+      await link.fill("hearth://join/2/abc");
+      await page.waitForSelector("[role=alert]:has-text('no invitation to a Hearth cluster')");
+      await link.fill("hearth://join/1/expired");
+      await page.waitForSelector("[role=alert]:has-text('has expired')");
+      expect(await page.locator("button:has-text('Take this seat')").count()).toBe(0);
+    }));
+
+  test("stops a ceremony for everybody, is told what that means, and tries again", () =>
+    within({ scenario: "ceremony", at: "/forming" }, async (window) => {
+      const { page } = window;
+      await page.click("button:has-text('Stop the ceremony')");
+      await page.waitForSelector("dialog:has-text('It stops for everybody')");
+      await page.click("dialog button:has-text('Stop it')");
+      await page.waitForSelector("[role=alert]:has-text('Nothing was lost')");
+      await page.click("button:has-text('Try again together')");
+      for (let beat = 0; beat < 8; beat += 1) await window.advance(1_000);
+      await page.waitForSelector("h2:has-text('The key is being made')");
+    }));
 });

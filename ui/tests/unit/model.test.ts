@@ -60,11 +60,15 @@ describe("an address", () => {
     [{ name: "keys", cluster }],
     [{ name: "setup", step: "beacon" }],
     [{ name: "exit", validator: "7" }],
+    [{ name: "join", link: null }],
+    [{ name: "join", link: "hearth://join/1/aB-_9" }],
+    [{ name: "plan" }],
+    [{ name: "forming" }],
   ] as const)("of %o leads there again", (route) => {
     expect(parseRoute(href(route))).toEqual(route);
   });
 
-  test.each(["#/settings/none", "#/keys/more", "#/%E0%A4%A", "#/clusters/x/y", "#/ceremony"])(
+  test.each(["#/settings/none", "#/keys/more", "#/%E0%A4%A", "#/clusters/x/y", "#/ceremony", "#/join/1"])(
     "that nobody made, %s, leads nowhere and breaks nothing",
     (hash) => {
       expect(parseRoute(hash).name).toBe("nowhere");

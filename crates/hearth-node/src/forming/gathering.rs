@@ -22,10 +22,11 @@ use super::place::{Reached, reached};
 use super::show;
 use super::taking::{Ended, Taking};
 use super::{Grounds, not_yet};
-use crate::aside::aside;
+use crate::aside::{aside, replace_private};
+use crate::ceremony::words_of;
 use crate::clock;
 use crate::folder::CLUSTERS;
-use crate::offline::check_room;
+use crate::offline::{DEFINITION, check_room};
 
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
@@ -61,8 +62,9 @@ pub(super) struct Gathering {
     checks: Vec<Check>,
     checked: Option<Instant>,
     looks: Interval,
-    /// What was last written.
+    /// What was last written, and hash of the definition that was.
     kept: Vec<u8>,
+    written: Option<Root>,
 }
 
 /// What happens in a gathering.
@@ -156,6 +158,7 @@ impl Gathering {
             checked: None,
             looks,
             kept: Vec::new(),
+            written: None,
         })
     }
 
@@ -558,10 +561,27 @@ impl Gathering {
         self.shut().await;
     }
 
+    /// For operators who come with another program: the definition as a file, as long as there is one.
+    fn write_definition(&mut self) -> Result<(), UiError> {
+        let hash = self.definition().and_then(words_of).map(|(hash, _)| hash);
+        if hash == self.written {
+            return Ok(());
+        }
+        let path = self.folder.join(DEFINITION);
+        let failed = |error: std::io::Error| UiError::because(ErrorCode::Unwritable, error);
+        match self.definition().and_then(|definition| definition.to_json().ok()) {
+            Some(json) => replace_private(&path, json.as_bytes()).map_err(failed)?,
+            None => drop(std::fs::remove_file(&path)),
+        }
+        self.written = hash;
+        Ok(())
+    }
+
     fn keep(&mut self) -> Result<(), UiError> {
         if self.formed.is_some() {
             return Ok(());
         }
+        self.write_definition()?;
         let Reached { nickname, listen, addresses } = self.reached.clone();
         let (side, in_ceremony) = (self.side.clone(), self.ceremony.is_some());
         let kept = Kept { side, listen, addresses, nickname, in_ceremony };
@@ -654,6 +674,7 @@ fn make_key(folder: &Path) -> Result<NodeKey, UiError> {
 fn remove(folder: &Path) -> Result<(), UiError> {
     let refused = |error: std::io::Error| UiError::because(ErrorCode::Unwritable, error);
     std::fs::remove_file(folder.join(FILE)).map_err(refused)?;
+    let _definition = std::fs::remove_file(folder.join(DEFINITION));
     let _key = std::fs::remove_file(folder.join(identity::FILE_NAME));
     let _lock = std::fs::remove_file(folder.join(hearth_obol::cluster::KEY_LOCK_FILE));
     // Only if nothing else is in it.

@@ -45,6 +45,7 @@ pub use hearth_obol::cluster::DkgAlgorithm;
 pub use identity::{Identity, create_identity, read_identity};
 pub use import::{ImportError, Imported, import_charon};
 pub use keys::{KeyOrder, KeysError, read_keys};
+pub(crate) use plan::DEFINITION;
 pub use plan::{DefinitionError, Planned, Wishes, create_definition, read_definition};
 pub use show::{ClusterFacts, OperatorFacts, ValidatorFacts, show};
 pub use stopped::{StoppedNode, StoppedNodeError};

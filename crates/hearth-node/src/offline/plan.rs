@@ -16,7 +16,7 @@ use crate::clock;
 
 const GWEI_PER_ETH: u64 = 1_000_000_000;
 /// Name of a definition in a data folder.
-const DEFINITION: &str = "cluster-definition.json";
+pub(crate) const DEFINITION: &str = "cluster-definition.json";
 /// Bytes of a definition that a server may send. Source: `obol-cluster.md` 11.
 const DOWNLOAD_BYTES: usize = 16 << 20;
 

@@ -1,0 +1,14 @@
+/** Partial signatures that a cluster of this size needs: two thirds, rounded up. */
+export function needed(operators: number): number {
+  return Math.ceil((operators * 2) / 3);
+}
+
+/** What somebody types to show that he has looked at an address. */
+export function lastSix(address: string): string {
+  return address.trim().slice(-6).toLowerCase();
+}
+
+/** A text that was given; `null` for none. */
+export function given(text: string): string | null {
+  return text.trim() === "" ? null : text.trim();
+}
