@@ -190,6 +190,7 @@ pub async fn hold_ceremony(
         secret_key: key.to_bytes(),
         listen: meeting.listen.clone(),
         peers,
+        relays: Vec::new(),
         protocols: protocols(&ceremony).to_vec(),
         agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
         timing: hearth_p2p::Timing::default(),

@@ -36,6 +36,9 @@ pub enum AddressFault {
     /// The `/p2p` part names somebody else than the operator it is given for.
     #[error("belongs to another peer than this operator")]
     OtherPeer,
+    /// A relay is known by its id.
+    #[error("a relay is given as /ip4/…/tcp/…/p2p/<id>")]
+    NotARelay,
 }
 
 /// Whether it can be listened on.
@@ -48,6 +51,25 @@ pub fn check_peer_address(text: &str) -> Result<(), InvalidAddress> {
     match of_peer(text, PeerId::random()) {
         Err(InvalidAddress { fault: AddressFault::OtherPeer, .. }) | Ok(_) => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether it could be where a relay is.
+pub fn check_relay_address(text: &str) -> Result<(), InvalidAddress> {
+    of_relay(text).map(drop)
+}
+
+/// A relay's id and its address without that.
+pub(crate) fn of_relay(text: &str) -> Result<(PeerId, Multiaddr), InvalidAddress> {
+    let refuse = |fault| InvalidAddress { text: text.to_owned(), fault };
+    let mut address = text.trim().parse::<Parsed>().map_err(|_| refuse(AddressFault::NotARelay))?;
+    let Some(Part::P2p(id)) = address.pop() else { return Err(refuse(AddressFault::NotARelay)) };
+    match parts(&address)[..] {
+        [_, Part::Tcp(0)] => Err(refuse(AddressFault::PortZero)),
+        [Part::Ip4(_) | Part::Ip6(_) | Part::Dns(_) | Part::Dns4(_) | Part::Dns6(_), Part::Tcp(_)] => {
+            Ok((id, address))
+        }
+        _ => Err(refuse(AddressFault::NotTcp)),
     }
 }
 
@@ -92,6 +114,12 @@ pub(crate) fn of_peer(text: &str, peer: PeerId) -> Result<Option<Multiaddr>, Inv
         [Part::Ip4(_) | Part::Ip6(_) | Part::Dns(_) | Part::Dns4(_) | Part::Dns6(_), Part::Tcp(_)] => {
             Ok(Some(address))
         }
+        [
+            Part::Ip4(_) | Part::Ip6(_) | Part::Dns(_) | Part::Dns4(_) | Part::Dns6(_),
+            Part::Tcp(_),
+            Part::P2p(_),
+            Part::P2pCircuit,
+        ] => Ok(Some(address)),
         [_, Part::Udp(_), Part::QuicV1 | Part::Quic] => Ok(None),
         _ => Err(refuse(AddressFault::NotTcp)),
     }

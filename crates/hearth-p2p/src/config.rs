@@ -37,8 +37,8 @@ pub struct PeerConfig {
     pub operator: OperatorIndex,
     /// His identity: compressed secp256k1 key.
     pub public_key: [u8; 33],
-    /// Where he may be: `ip:port`, `host:port` or a multiaddr, with or without `/p2p/<id>`. May be empty:
-    /// then he has to come to us.
+    /// Where he may be: `ip:port`, `host:port` or a multiaddr, with or without `/p2p/<id>`; through a relay it is
+    /// `/…/tcp/…/p2p/<id of the relay>/p2p-circuit`. May be empty: then he has to come to us, or both meet at a relay.
     pub addresses: Vec<String>,
 }
 
@@ -51,6 +51,8 @@ pub struct HostConfig {
     pub listen: Vec<String>,
     /// The other operators.
     pub peers: Vec<PeerConfig>,
+    /// Relays through which this host can be reached, and goes to peers: `/ip4/…/tcp/…/p2p/<id of the relay>`.
+    pub relays: Vec<String>,
     /// The protocols that are served, and the only ones that can be sent.
     pub protocols: Vec<Protocol>,
     /// How this software calls itself towards peers, `hearth/<version>`. Nobody relies on it.

@@ -1,7 +1,7 @@
 //! Who may hold a connection: the cluster's operators and nobody else, in both directions.
 //!
-//! Decided when the handshake has proved the peer id and before any stream exists. Relays will be admitted here
-//! too, by a set that follows their current identity.
+//! Decided when the handshake has proved the peer id and before any stream exists. Relays that this host uses are admitted as well;
+//! nothing but relaying is spoken with them.
 
 use std::{
     collections::BTreeSet,

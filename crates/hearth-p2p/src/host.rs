@@ -13,7 +13,7 @@ use libp2p::{
     Multiaddr, PeerId, StreamProtocol, Swarm, Transport,
     connection_limits::{self, ConnectionLimits},
     core::{muxing::StreamMuxerBox, transport::Boxed, upgrade},
-    dns, identify, identity, noise, ping, swarm, tcp, yamux,
+    dns, identify, identity, noise, ping, relay, swarm, tcp, yamux,
 };
 use thiserror::Error;
 use tokio::{
@@ -31,6 +31,7 @@ use crate::{
     identity::{keypair, peer_id},
     net::{Behaviour, Command, Link, Net, Peer, Snapshot, innermost},
     pipe::{Answer, Common, Outgoing, Pipes, ProtocolIndex, Question, Questions},
+    relays::{Relay, dials, relay_of, through},
 };
 
 /// Streams of one connection, both directions. Every message is a stream; the library's default (512) is less than
@@ -47,7 +48,7 @@ const ORDERS_PER_CONNECTION: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63)
 const LISTENING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What identify announces beside the agent; the library default of the other implementation, checked by nobody.
-const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
+pub(crate) const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
 
 /// Why a host could not be started.
 #[derive(Debug, Error)]
@@ -75,6 +76,9 @@ pub enum StartError {
         /// What is wrong.
         source: InvalidAddress,
     },
+    /// The address of a relay cannot be used.
+    #[error("relay: {0}")]
+    RelayAddress(#[source] InvalidAddress),
     /// An address to listen on cannot be used.
     #[error("listening: {0}")]
     ListenAddress(#[from] InvalidAddress),
@@ -119,7 +123,7 @@ pub struct Host {
 /// Must run inside a tokio runtime. Returns once every listener has its port. Dropping the future before it is done
 /// leaves nothing behind.
 pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host, Events), StartError> {
-    let HostConfig { secret_key, listen, peers, protocols, agent, timing, limits } = config;
+    let HostConfig { secret_key, listen, peers, relays, protocols, agent, timing, limits } = config;
     let keys = keypair(&secret_key).ok_or(StartError::InvalidSecretKey)?;
     let own_id = keys.public().to_peer_id();
     let listen =
@@ -129,7 +133,17 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
 
     let longest = protocols.iter().map(|(protocol, _)| protocol.max_frame_bytes).max().unwrap_or(0);
     let allowance = || Allowance::new(&limits, longest);
-    let peers = identified(peers, own_id, allowance)?;
+    let relays = relays.iter().map(|text| address::of_relay(text)).collect::<Result<Vec<_>, _>>();
+    let relays = relays.map_err(StartError::RelayAddress)?;
+    let mut peers = identified(peers, own_id, allowance)?;
+    for (id, peer) in &mut peers {
+        if dials(own_id, *id) {
+            let circuits = relays.iter().map(|(relay, at)| through(*relay, at));
+            peer.addresses.extend(circuits.collect::<Vec<_>>());
+        }
+    }
+    let through_others = peers.values().flat_map(|peer| &peer.addresses).filter_map(relay_of);
+    let relay_ids: BTreeSet<PeerId> = relays.iter().map(|(id, _)| *id).chain(through_others).collect();
     let allowances = peers.values().map(|peer| (peer.operator, peer.allowance.clone())).collect();
     let strangers = allowance();
 
@@ -138,9 +152,12 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
     let served = protocols.iter().map(|(protocol, _)| *protocol).collect();
     let common = Arc::new(Common { protocols, timing, mailbox: mailbox.clone() });
     let connections = TaskTracker::new();
-    let transport = transport(&keys, &timing, peers.values().flat_map(|peer| &peer.addresses))?;
+    let (circuits, relay) = relay::client::new(own_id);
+    let dialled: Vec<&Multiaddr> =
+        peers.values().flat_map(|peer| &peer.addresses).chain(relays.iter().map(|(_, at)| at)).collect();
+    let transport = transport(&keys, &timing, circuits, &dialled)?;
     let behaviour = Behaviour {
-        gate: Gate::new(peers.keys().copied()),
+        gate: Gate::new(peers.keys().copied().chain(relay_ids.iter().copied())),
         limits: connection_limits::Behaviour::new(
             ConnectionLimits::default()
                 .with_max_pending_incoming(Some(limits.handshakes))
@@ -159,7 +176,9 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
             common,
             limits,
             peers.iter().map(|(id, peer)| (*id, peer.operator, peer.allowance.clone())),
+            relay_ids,
         ),
+        relay,
     };
     let executor = connections.clone();
     let config = swarm::Config::with_executor(move |task| {
@@ -177,7 +196,8 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
     }
 
     let (snapshot, read_snapshot) = watch::channel(Snapshot::default());
-    let mut net = Net::new(swarm, peers, strangers.clone(), timing, mailbox, snapshot);
+    let relays = relays.into_iter().map(Relay::new).collect();
+    let mut net = Net::new(swarm, (peers, relays), strangers.clone(), timing, mailbox, snapshot);
     if timeout(LISTENING_PATIENCE, net.settle(listen.len())).await.is_err() {
         tracing::warn!("some addresses to listen on have no network interface yet");
     }
@@ -363,26 +383,53 @@ fn identified(
     Ok(peers)
 }
 
-/// TCP, Noise and yamux, with names looked up by the system's name servers. Other transports will be tried beside TCP.
-fn transport<'a>(
+/// TCP, or circuits through relays; Noise and yamux, with names looked up by the system's name servers.
+fn transport(
     keys: &identity::Keypair,
     timing: &Timing,
-    mut dialled: impl Iterator<Item = &'a Multiaddr>,
+    circuits: relay::client::Transport,
+    dialled: &[&Multiaddr],
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
+    secured(circuits.or_transport(named_tcp(dialled)?), keys, timing)
+}
+
+/// The same without circuits.
+pub(crate) fn plain_transport(
+    keys: &identity::Keypair,
+    timing: &Timing,
+    dialled: &[&Multiaddr],
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
+    secured(named_tcp(dialled)?, keys, timing)
+}
+
+fn named_tcp(dialled: &[&Multiaddr]) -> Result<dns::tokio::Transport<tcp::tokio::Transport>, StartError> {
     // Messages are small and late ones are lost: nothing waits to be joined by more.
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-    let named = if dialled.any(address::needs_name_server) {
-        dns::tokio::Transport::system(tcp)
-            .map_err(|error| StartError::NameServers { reason: error.to_string() })?
-    } else {
-        // Nobody will be asked; a machine without name servers can still reach numbers.
-        let nobody = dns::ResolverConfig::from_name_servers(Vec::new());
-        dns::tokio::Transport::custom(tcp, nobody, dns::ResolverOpts::default())
-    };
+    if dialled.iter().any(|address| address::needs_name_server(address)) {
+        return dns::tokio::Transport::system(tcp)
+            .map_err(|error| StartError::NameServers { reason: error.to_string() });
+    }
+    // Nobody will be asked; a machine without name servers can still reach numbers.
+    let nobody = dns::ResolverConfig::from_name_servers(Vec::new());
+    Ok(dns::tokio::Transport::custom(tcp, nobody, dns::ResolverOpts::default()))
+}
+
+fn secured<T>(
+    plain: T,
+    keys: &identity::Keypair,
+    timing: &Timing,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError>
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Output: futures::AsyncRead + futures::AsyncWrite + Unpin + Send + 'static,
+    T::Error: Send + Sync + 'static,
+    T::Dial: Send + 'static,
+    T::ListenerUpgrade: Send + 'static,
+{
     let noise = noise::Config::new(keys).map_err(|_| StartError::InvalidSecretKey)?;
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(STREAMS_PER_CONNECTION);
-    Ok(named
+    Ok(plain
         .upgrade(upgrade::Version::V1Lazy)
         .authenticate(noise)
         .multiplex(yamux)

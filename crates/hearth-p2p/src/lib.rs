@@ -8,7 +8,9 @@
 //! config.rs      what a host is told at its start
 //! host.rs        starting one, and the handle to it
 //! net.rs         the task that owns the swarm; dialling, pinging, reporting
-//! gate.rs        only operators get in
+//! gate.rs        only operators get in, and the relays that are used
+//! relays.rs      keeping a place at relays, and going through them
+//! relay_server.rs  being one
 //! reconnect.rs   how long to wait before dialling again
 //! pipe/          messages: one per stream, a fresh stream for each
 //! frame.rs       how a message lies on a stream
@@ -50,8 +52,12 @@ mod identity;
 mod net;
 mod pipe;
 mod reconnect;
+mod relay_server;
+mod relays;
 
-pub use address::{AddressFault, InvalidAddress, check_listen_address, check_peer_address};
+pub use address::{
+    AddressFault, InvalidAddress, check_listen_address, check_peer_address, check_relay_address,
+};
 pub use bytes::Bytes;
 pub use config::{HostConfig, Limits, Pattern, PeerConfig, Protocol, Timing};
 pub use event::{Event, Events, ReceiveError, Reply, SendError};
@@ -59,3 +65,4 @@ pub use frame::FrameError;
 pub use host::{Dialogue, Host, StartError, start};
 pub use identity::{InvalidPeerId, peer_id_of, public_key_of};
 pub use net::Link;
+pub use relay_server::{RelayBounds, RelayEvent, RelayServer, serve_relay};

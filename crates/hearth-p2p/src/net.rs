@@ -11,7 +11,7 @@ use hearth_types::OperatorIndex;
 use libp2p::{
     Multiaddr, PeerId, Swarm, connection_limits,
     core::ConnectedPoint,
-    identify, ping,
+    identify, ping, relay,
     swarm::{
         ConnectionDenied, ConnectionId, DialError, ListenError, NetworkBehaviour, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -30,17 +30,19 @@ use crate::{
     gate::{Gate, NotAnOperator},
     pipe::{Outgoing, Pipes},
     reconnect::Backoff,
+    relays::{Relay, relay_of},
 };
 
 /// Everything that runs on a connection. The gate is asked first: a stranger meets no other behaviour.
 ///
-/// Relays and hole punching will stand beside `ping`.
+/// Hole punching will stand beside `relay`.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) gate: Gate,
     pub(crate) limits: connection_limits::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
+    pub(crate) relay: relay::client::Behaviour,
     pub(crate) pipes: Pipes,
 }
 
@@ -70,6 +72,7 @@ pub struct Link {
 pub(crate) struct Net {
     swarm: Swarm<Behaviour>,
     peers: BTreeMap<PeerId, Peer>,
+    relays: Vec<Relay>,
     /// Reports about nobody we know.
     strangers: Allowance,
     timing: Timing,
@@ -115,7 +118,7 @@ impl Peer {
 impl Net {
     pub(crate) fn new(
         swarm: Swarm<Behaviour>,
-        peers: BTreeMap<PeerId, Peer>,
+        (peers, relays): (BTreeMap<PeerId, Peer>, Vec<Relay>),
         strangers: Allowance,
         timing: Timing,
         mailbox: Mailbox,
@@ -124,7 +127,7 @@ impl Net {
         snapshot.send_modify(|snapshot| {
             snapshot.links = peers.values().map(|peer| (peer.operator, Link::default())).collect();
         });
-        Self { swarm, peers, strangers, timing, mailbox, snapshot }
+        Self { swarm, peers, relays, strangers, timing, mailbox, snapshot }
     }
 
     /// Runs until `stop` is cancelled or every handle is dropped, then lets what was taken leave and closes.
@@ -135,7 +138,8 @@ impl Net {
         connections: TaskTracker,
     ) {
         loop {
-            let due = self.peers.values().filter_map(|peer| peer.next_dial).min();
+            let dials = self.peers.values().filter_map(|peer| peer.next_dial);
+            let due = dials.chain(self.relays.iter().filter_map(|relay| relay.next_try)).min();
             tokio::select! {
                 () = stop.cancelled() => break,
                 command = commands.recv() => match command {
@@ -143,7 +147,10 @@ impl Net {
                     None => break,
                 },
                 event = self.swarm.select_next_some() => self.note(event),
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.dial_due(),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.dial_due();
+                    self.reserve_due();
+                }
             }
         }
         commands.close();
@@ -208,6 +215,24 @@ impl Net {
         }
     }
 
+    /// Asks relays for a place.
+    fn reserve_due(&mut self) {
+        let now = Instant::now();
+        for relay in &mut self.relays {
+            if relay.next_try.is_none_or(|due| due > now) {
+                continue;
+            }
+            relay.next_try = None;
+            match self.swarm.listen_on(relay.to_listen_on()) {
+                Ok(listener) => relay.listener = Some(listener),
+                Err(error) => {
+                    let retry_in = relay.lost(&self.timing, rand::random());
+                    tracing::warn!(relay = %relay.id, reason = innermost(&error), ?retry_in, "no place at a relay");
+                }
+            }
+        }
+    }
+
     fn note(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -228,11 +253,13 @@ impl Net {
                 }
             }
             SwarmEvent::IncomingConnectionError {
+                local_addr,
                 send_back_addr,
                 error: ListenError::Denied { cause },
                 ..
             } => {
-                self.refused(cause, &send_back_addr);
+                let endpoint = ConnectedPoint::Listener { local_addr, send_back_addr };
+                self.refused(cause, &address_of(endpoint));
             }
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, connection, result })) => {
                 match result {
@@ -240,7 +267,10 @@ impl Net {
                     Err(failure) => self.unanswered(peer, connection, &failure),
                 }
             }
-            SwarmEvent::NewListenAddr { address, .. } => {
+            SwarmEvent::NewListenAddr { address, listener_id } => {
+                if let Some(relay) = self.relays.iter_mut().find(|relay| relay.listener == Some(listener_id)) {
+                    relay.reserved();
+                }
                 self.snapshot.send_modify(|snapshot| {
                     snapshot.listening.insert(address.to_string());
                 });
@@ -250,8 +280,19 @@ impl Net {
                     snapshot.listening.remove(&address.to_string());
                 });
             }
-            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
-                tracing::warn!(?addresses, ?reason, "no longer listening");
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                self.snapshot.send_modify(|snapshot| {
+                    for address in &addresses {
+                        snapshot.listening.remove(&address.to_string());
+                    }
+                });
+                match self.relays.iter_mut().find(|relay| relay.listener == Some(listener_id)) {
+                    Some(relay) => {
+                        let retry_in = relay.lost(&self.timing, rand::random());
+                        tracing::debug!(relay = %relay.id, ?reason, ?retry_in, "no place at a relay");
+                    }
+                    None => tracing::warn!(?addresses, ?reason, "no longer listening"),
+                }
             }
             _ => {}
         }
@@ -330,6 +371,8 @@ impl Peer {
 fn address_of(endpoint: ConnectedPoint) -> Multiaddr {
     match endpoint {
         ConnectedPoint::Dialer { address, .. } => address,
+        // Of who comes through a relay the other end says no more than who he is.
+        ConnectedPoint::Listener { local_addr, .. } if relay_of(&local_addr).is_some() => local_addr,
         ConnectedPoint::Listener { send_back_addr, .. } => send_back_addr,
     }
 }

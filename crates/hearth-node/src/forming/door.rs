@@ -133,6 +133,7 @@ async fn start(
         secret_key: key.to_bytes(),
         listen,
         peers,
+        relays: Vec::new(),
         protocols: vec![Protocol { id: PROTOCOL, max_frame_bytes: FRAME_BYTES, pattern: Pattern::Dialogue }],
         agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
         timing: hearth_p2p::Timing { redial_longest: Duration::from_secs(5), ..hearth_p2p::Timing::default() },

@@ -15,7 +15,7 @@ use libp2p::{
     core::{Endpoint, transport::PortUse},
     swarm::{
         ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent,
-        ToSwarm,
+        THandlerOutEvent, ToSwarm, derive_prelude::Either, dummy,
     },
 };
 use tokio::time::{Instant, sleep};
@@ -39,6 +39,8 @@ pub(crate) struct Pipes {
     limits: Limits,
     peers: BTreeMap<PeerId, Peer>,
     ids: BTreeMap<OperatorIndex, PeerId>,
+    /// Relays, with which nothing is spoken here.
+    relays: BTreeSet<PeerId>,
     in_flight: BTreeMap<u64, InFlight>,
     next_ticket: u64,
     retries: FuturesUnordered<BoxFuture<'static, (PeerId, Message)>>,
@@ -48,7 +50,7 @@ pub(crate) struct Pipes {
 
 struct Peer {
     counterpart: Counterpart,
-    /// Oldest first. The newest carries the messages: should the peer have vanished without a word and come back,
+    /// Through relays first, then oldest first. The last carries the messages: should the peer have vanished without a word and come back,
     /// the newest is the one that works.
     connections: Vec<ConnectionId>,
     dials: BTreeSet<ConnectionId>,
@@ -75,6 +77,7 @@ impl Pipes {
         common: Arc<Common>,
         limits: Limits,
         peers: impl IntoIterator<Item = (PeerId, OperatorIndex, Allowance)>,
+        relays: BTreeSet<PeerId>,
     ) -> Self {
         let protocols = common.protocols.len();
         let peers: BTreeMap<_, _> = peers
@@ -91,6 +94,7 @@ impl Pipes {
             limits,
             peers,
             ids,
+            relays,
             in_flight: BTreeMap::new(),
             next_ticket: 0,
             retries: FuturesUnordered::new(),
@@ -184,10 +188,12 @@ impl Pipes {
         }
     }
 
-    fn opened(&mut self, id: PeerId, connection: ConnectionId) {
+    fn opened(&mut self, id: PeerId, connection: ConnectionId, relayed: bool) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.dials.remove(&connection);
-        peer.connections.push(connection);
+        // A way through a relay carries messages only where there is no other.
+        let place = if relayed { 0 } else { peer.connections.len() };
+        peer.connections.insert(place, connection);
         for protocol in 0..self.common.protocols.len() {
             self.pump(id, protocol);
         }
@@ -212,9 +218,12 @@ impl Pipes {
         }
     }
 
-    fn handler(&self, peer: PeerId) -> Result<Handler, ConnectionDenied> {
-        let known = self.peers.get(&peer).ok_or_else(|| ConnectionDenied::new(NotAnOperator(peer)))?;
-        Ok(Handler::new(known.counterpart.clone()))
+    fn handler(&self, peer: PeerId) -> Result<THandler<Self>, ConnectionDenied> {
+        match self.peers.get(&peer) {
+            Some(known) => Ok(Either::Left(Handler::new(known.counterpart.clone()))),
+            None if self.relays.contains(&peer) => Ok(Either::Right(dummy::ConnectionHandler)),
+            None => Err(ConnectionDenied::new(NotAnOperator(peer))),
+        }
     }
 }
 
@@ -264,7 +273,7 @@ fn launch(
 }
 
 impl NetworkBehaviour for Pipes {
-    type ConnectionHandler = Handler;
+    type ConnectionHandler = Either<Handler, dummy::ConnectionHandler>;
     type ToSwarm = Infallible;
 
     fn handle_pending_outbound_connection(
@@ -303,7 +312,9 @@ impl NetworkBehaviour for Pipes {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(event) => self.opened(event.peer_id, event.connection_id),
+            FromSwarm::ConnectionEstablished(event) => {
+                self.opened(event.peer_id, event.connection_id, event.endpoint.is_relayed());
+            }
             FromSwarm::ConnectionClosed(event) => self.closed(event.peer_id, event.connection_id),
             FromSwarm::DialFailure(event) => {
                 let dialled = self
@@ -318,7 +329,11 @@ impl NetworkBehaviour for Pipes {
         }
     }
 
-    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, outcome: Outcome) {
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        let outcome: Outcome = match event {
+            Either::Left(outcome) => outcome,
+            Either::Right(never) => match never {},
+        };
         // Unknown tickets are those of a connection that was already counted as lost.
         if let Some(flight) = self.in_flight.remove(&outcome.ticket) {
             self.conclude(flight.peer, flight.message, outcome.result);
@@ -330,7 +345,7 @@ impl NetworkBehaviour for Pipes {
             self.try_again(id, message);
         }
         match self.orders.pop_front() {
-            Some(order) => Poll::Ready(order),
+            Some(order) => Poll::Ready(order.map_in(Either::Left)),
             None => {
                 self.waker = Some(cx.waker().clone());
                 Poll::Pending

@@ -49,6 +49,7 @@ pub(crate) fn config(position: u8, peers: Vec<PeerConfig>) -> HostConfig {
         secret_key: Zeroizing::new(secret(position)),
         listen: vec!["127.0.0.1:0".into()],
         peers,
+        relays: Vec::new(),
         protocols: vec![NOTE, ASK],
         agent: "hearth/test".into(),
         timing: Timing {

@@ -1,0 +1,153 @@
+//! Operators who reach each other only through a relay.
+
+mod support;
+
+use std::time::Duration;
+
+use hearth_p2p::{Event, Events, Host, HostConfig, RelayBounds, RelayEvent, RelayServer, serve_relay};
+use support::{NOTE, config, operator, peer, started, until};
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use zeroize::Zeroizing;
+
+/// A relay on loopback; gone when dropped.
+struct Relay {
+    address: String,
+    events: mpsc::UnboundedReceiver<RelayEvent>,
+    _stop: DropGuard,
+}
+
+impl Relay {
+    async fn start(key: u8, listen: &str) -> Self {
+        let (tell, mut events) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let server = RelayServer {
+            secret_key: Zeroizing::new([key; 32]),
+            listen: vec![listen.into()],
+            announce: Vec::new(),
+            agent: "relay/test".into(),
+            bounds: RelayBounds::default(),
+        };
+        tokio::spawn(serve_relay(server, tell, stop.clone()));
+        let Some(RelayEvent::Listening(addresses)) = events.recv().await else { panic!("it does not listen") };
+        let address = addresses.into_iter().next().expect("an address");
+        Self { address, events, _stop: stop.drop_guard() }
+    }
+
+    async fn sees(&mut self, wanted: impl Fn(&RelayEvent) -> bool) {
+        loop {
+            let event = tokio::time::timeout(support::PATIENCE, self.events.recv()).await.expect("in time");
+            if wanted(&event.expect("the relay runs")) {
+                return;
+            }
+        }
+    }
+}
+
+/// An operator who listens nowhere.
+fn hidden(position: u8, other: u8, relays: &[&Relay]) -> HostConfig {
+    HostConfig {
+        listen: Vec::new(),
+        relays: relays.iter().map(|relay| relay.address.clone()).collect(),
+        ..config(position, vec![peer(other, &[])])
+    }
+}
+
+async fn connected_by_relay((host, events): &mut (Host, Events), other: u8) {
+    until(events, |event| match event {
+        Event::Connected { operator: who, address } if who == operator(other) => Some(address),
+        _ => None,
+    })
+    .await;
+    let address = host.links()[&operator(other)].address.clone().expect("a link");
+    assert!(address.contains("/p2p-circuit"), "{address}");
+}
+
+async fn note((from, _): &(Host, Events), (_, to): &mut (Host, Events), (sender, receiver): (u8, u8)) {
+    from.send(operator(receiver), NOTE.id, vec![sender; 100_000]);
+    let bytes = until(to, |event| match event {
+        Event::Message { from, bytes, .. } if from == operator(sender) => Some(bytes),
+        _ => None,
+    })
+    .await;
+    assert_eq!(bytes, vec![sender; 100_000]);
+}
+
+#[tokio::test]
+async fn two_who_listen_nowhere_meet_at_a_relay_that_both_know() {
+    let relay = Relay::start(9, "127.0.0.1:0").await;
+    let mut zero = started(hidden(0, 1, &[&relay])).await;
+    let mut one = started(hidden(1, 0, &[&relay])).await;
+    connected_by_relay(&mut zero, 1).await;
+    connected_by_relay(&mut one, 0).await;
+    note(&zero, &mut one, (0, 1)).await;
+    note(&one, &mut zero, (1, 0)).await;
+}
+
+#[tokio::test]
+async fn who_is_told_the_way_through_a_relay_needs_no_place_there_himself() {
+    let mut relay = Relay::start(9, "127.0.0.1:0").await;
+    let mut zero = started(hidden(0, 1, &[&relay])).await;
+    relay.sees(|event| matches!(event, RelayEvent::Reserved(_))).await;
+    let way = format!("{}/p2p-circuit", relay.address);
+    let mut one = started(HostConfig { listen: Vec::new(), ..config(1, vec![peer(0, &[way])]) }).await;
+    connected_by_relay(&mut zero, 1).await;
+    connected_by_relay(&mut one, 0).await;
+    note(&one, &mut zero, (1, 0)).await;
+}
+
+#[tokio::test]
+async fn when_a_relay_dies_they_meet_at_the_other() {
+    let (first, second) = (Relay::start(8, "127.0.0.1:0").await, Relay::start(9, "127.0.0.1:0").await);
+    let mut zero = started(hidden(0, 1, &[&first, &second])).await;
+    let mut one = started(hidden(1, 0, &[&first, &second])).await;
+    connected_by_relay(&mut zero, 1).await;
+    connected_by_relay(&mut one, 0).await;
+    let used = zero.0.links()[&operator(1)].address.clone().expect("a link");
+    let (dies, stays) = if used.starts_with(&first.address) { (first, second) } else { (second, first) };
+    drop(dies);
+    let lost = |event| matches!(event, Event::Disconnected { .. }).then_some(());
+    until(&mut zero.1, lost).await;
+    connected_by_relay(&mut zero, 1).await;
+    let now = zero.0.links()[&operator(1)].address.clone().expect("a link");
+    assert!(now.starts_with(&stays.address), "{now}");
+    until(&mut one.1, lost).await;
+    connected_by_relay(&mut one, 0).await;
+    note(&zero, &mut one, (0, 1)).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_comes_back_is_used_again() {
+    let address = support::free_address();
+    let relay = Relay::start(9, &address).await;
+    let mut zero = started(hidden(0, 1, &[&relay])).await;
+    let mut one = started(hidden(1, 0, &[&relay])).await;
+    connected_by_relay(&mut zero, 1).await;
+    drop(relay);
+    until(&mut zero.1, |event| matches!(event, Event::Disconnected { .. }).then_some(())).await;
+    let _again = loop {
+        // The system may hold the port for a moment.
+        if std::net::TcpListener::bind(&address).is_ok() {
+            break Relay::start(9, &address).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    connected_by_relay(&mut zero, 1).await;
+    connected_by_relay(&mut one, 0).await;
+    note(&one, &mut zero, (1, 0)).await;
+}
+
+#[tokio::test]
+async fn a_stranger_is_turned_away_at_the_end_of_the_circuit() {
+    let mut relay = Relay::start(9, "127.0.0.1:0").await;
+    let mut zero = started(hidden(0, 1, &[&relay])).await;
+    relay.sees(|event| matches!(event, RelayEvent::Reserved(_))).await;
+    let way = format!("{}/p2p-circuit", relay.address);
+    let _stranger = started(HostConfig { listen: Vec::new(), ..config(5, vec![peer(0, &[way])]) }).await;
+    let refused = until(&mut zero.1, |event| match event {
+        Event::Refused { address, .. } => Some(address),
+        _ => None,
+    })
+    .await;
+    assert!(refused.contains("p2p-circuit"), "{refused}");
+}
