@@ -27,13 +27,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 struct Owner {
     folder: PathBuf,
     port: u16,
+    /// The relay through which alone he is reached.
+    relay: Option<String>,
     node: Running,
     window: Client,
 }
 
 /// Four owners whose nodes wait for a cluster.
 struct Friends {
-    _place: tempfile::TempDir,
+    place: tempfile::TempDir,
     all: Vec<Owner>,
 }
 
@@ -56,9 +58,9 @@ impl Friends {
             std::fs::write(folder.join("settings.toml"), testnet).expect("settings");
             let mut node = node(&folder);
             let window = open_window(&folder, &mut node).await;
-            all.push(Owner { folder, port, node, window });
+            all.push(Owner { folder, port, relay: None, node, window });
         }
-        Self { _place: place, all }
+        Self { place, all }
     }
 
     /// Sam plans, and the others take their seats. Returns when all have the same definition.
@@ -97,6 +99,17 @@ impl Friends {
         formed.remove(0)
     }
 
+    /// All nodes are set to this beacon node, and begin with the cluster.
+    async fn follow(&mut self, beacon: &Server) {
+        for owner in &mut self.all {
+            let choice = ChangeSettingsRequest {
+                beacon_nodes: Some(vec![beacon.url()]),
+                ..ChangeSettingsRequest::default()
+            };
+            owner.window.change_settings(choice).await.expect("it is taken");
+        }
+    }
+
     /// Everybody is ready, and Sam begins.
     async fn hold(&mut self) {
         for owner in &mut self.all {
@@ -111,11 +124,27 @@ impl Friends {
     }
 }
 
+/// A chain on which the cluster's validator attests, and its beacon node.
+async fn serve(formed: &FormedCluster) -> (SharedChain, Server) {
+    let key = formed.validators[0].parse::<hearth_types::ValidatorPubkey>().expect("a key");
+    let keys = vec![PublicKey::from_bytes(key.as_bytes()).expect("a key")];
+    let chain = SharedChain::new(Chain::new(new_chain(1_000, 1), keys));
+    let beacon = Server::start(chain.clone()).await.expect("a port is free");
+    (chain, beacon)
+}
+
 impl Owner {
     fn seat(&self) -> OwnSeat {
-        let address = format!("127.0.0.1:{}", self.port);
-        let name = self.folder.file_name().expect("a name").to_string_lossy().into_owned();
-        OwnSeat { nickname: name, listen: Some(address.clone()), address: Some(address) }
+        let listen = format!("127.0.0.1:{}", self.port);
+        let nickname = self.folder.file_name().expect("a name").to_string_lossy().into_owned();
+        // Nobody listens on port 1.
+        let address = if self.relay.is_some() { "127.0.0.1:1".into() } else { listen.clone() };
+        OwnSeat {
+            nickname,
+            listen: Some(listen),
+            address: Some(address),
+            relay: self.relay.clone().filter(|relay| !relay.is_empty()),
+        }
     }
 
     async fn plans(&mut self) -> Vec<String> {
@@ -168,17 +197,8 @@ async fn four_friends_form_a_cluster_by_links_and_its_first_duty_is_done() {
     friends.hold().await;
     let formed = friends.formed().await;
 
-    let key = formed.validators[0].parse::<hearth_types::ValidatorPubkey>().expect("a key");
-    let keys = vec![PublicKey::from_bytes(key.as_bytes()).expect("a key")];
-    let chain = SharedChain::new(Chain::new(new_chain(1_000, 1), keys));
-    let beacon = Server::start(chain.clone()).await.expect("a port is free");
-    for owner in &mut friends.all {
-        let choice = ChangeSettingsRequest {
-            beacon_nodes: Some(vec![beacon.url()]),
-            ..ChangeSettingsRequest::default()
-        };
-        owner.window.change_settings(choice).await.expect("it is taken");
-    }
+    let (chain, beacon) = serve(&formed).await;
+    friends.follow(&beacon).await;
     shown(&mut friends.all[0].window, "a duty on the chain", |view| {
         let mut strips = view.clusters.iter().flat_map(|cluster| &cluster.strip);
         strips.any(|duty| duty.mark == Mark::Done && duty.delay.is_some())
@@ -189,6 +209,38 @@ async fn four_friends_form_a_cluster_by_links_and_its_first_duty_is_done() {
         let left = owner.window.leave_forming(LeaveFormingRequest::default()).await.expect("it is over");
         assert_eq!(left.forming, None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn friends_whom_nobody_reaches_directly_form_a_cluster_through_a_relay_that_only_the_organiser_named() {
+    let mut friends = Friends::new().await;
+    let mut command = Command::new(hearth());
+    command
+        .args(["relay", "--p2p-tcp-address", "127.0.0.1:0", "--data-dir"])
+        .arg(friends.place.path().join("relay"));
+    let mut relay = Running::start(command, &friends.place.path().join("relay.log"));
+    relay.wait_for("/p2p/");
+    let log = relay.log();
+    let address = log.lines().map(str::trim).find(|line| line.contains("/p2p/")).expect("an address");
+    friends.all[0].relay = Some(address.to_owned());
+    for owner in friends.all.iter_mut().skip(1) {
+        // He is told of it by the invitation.
+        owner.relay = Some(String::new());
+    }
+    let seen = friends.seated().await;
+    assert!(seen[3].addresses.iter().any(|one| one.ends_with("/p2p-circuit")), "{seen:#?}");
+    friends.agree().await;
+    friends.hold().await;
+    let formed = friends.formed().await;
+    let (chain, beacon) = serve(&formed).await;
+    friends.follow(&beacon).await;
+    let relayed = |view: &hearth_api::NodeView| {
+        let seats = view.clusters.iter().flat_map(|cluster| &cluster.seats);
+        seats.filter(|seat| seat.path == hearth_api::Reach::Relay).count() == NAMES.len() - 1
+            && view.clusters.iter().flat_map(|cluster| &cluster.strip).any(|duty| duty.mark == Mark::Done)
+    };
+    shown(&mut friends.all[2].window, "duties through the relay", relayed).await;
+    assert_eq!(chain.lock().convictions(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -205,6 +205,8 @@ export type ChangeSettingsRequest = {
   listen: Array<string> | null,
   /** Where other operators are. One that is not named is not known any more. */
   peers: Array<PeerAddresses> | null,
+  /** Relays through which it is reached and reaches others, `/ip4/…/tcp/…/p2p/<id>`. */
+  relays: Array<string> | null,
   /** Where it serves Prometheus metrics, `ip:port`; empty: nowhere. */
   metrics: string | null, };
 
@@ -777,6 +779,8 @@ export type NodeSettings = {
   listen: Array<string>,
   /** Where other operators are, by their number. */
   peers: Array<PeerAddresses>,
+  /** Relays through which it is reached and reaches others. */
+  relays: Array<string>,
   /** Where it serves Prometheus metrics, if anywhere. */
   metrics: string | null, };
 
@@ -846,7 +850,9 @@ export type OwnSeat = {
   /** Where his node listens for them, `ip:port`; a free port on all addresses unless given. */
   listen: string | null,
   /** Where they reach it, `host:port`; the computer's own address unless given. */
-  address: string | null, };
+  address: string | null,
+  /** A relay through which they reach it as well, `/ip4/…/tcp/…/p2p/<id>`; those of the node's settings are used anyhow. */
+  relay: string | null, };
 
 export type PeerAddresses = {
   /** The operator's number in the cluster. */

@@ -217,6 +217,8 @@ pub struct OwnSeat {
     pub listen: Option<String>,
     /// Where they reach it, `host:port`; the computer's own address unless given.
     pub address: Option<String>,
+    /// A relay through which they reach it as well, `/ip4/…/tcp/…/p2p/<id>`; those of the node's settings are used anyhow.
+    pub relay: Option<String>,
 }
 
 /// Asks what an invitation says. Nothing is made, and nobody is told.

@@ -43,6 +43,8 @@ pub struct ChangeSettingsRequest {
     pub listen: Option<Vec<String>>,
     /// Where other operators are. One that is not named is not known any more.
     pub peers: Option<Vec<PeerAddresses>>,
+    /// Relays through which it is reached and reaches others, `/ip4/…/tcp/…/p2p/<id>`.
+    pub relays: Option<Vec<String>>,
     /// Where it serves Prometheus metrics, `ip:port`; empty: nowhere.
     pub metrics: Option<String>,
 }
@@ -61,6 +63,8 @@ pub struct NodeSettings {
     pub listen: Vec<String>,
     /// Where other operators are, by their number.
     pub peers: Vec<PeerAddresses>,
+    /// Relays through which it is reached and reaches others.
+    pub relays: Vec<String>,
     /// Where it serves Prometheus metrics, if anywhere.
     pub metrics: Option<String>,
 }

@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Where another operator is reached: its number in the definition and its address, such as 2=192.168.1.20:3610.
     #[arg(long = "peer", value_name = "NUMBER=ADDRESS")]
     peers: Vec<String>,
+    /// Relay through which this node is reached and reaches others, as hearth relay names itself: /ip4/…/tcp/…/p2p/…
+    #[arg(long = "relay", value_delimiter = ',', value_name = "ADDRESS")]
+    relays: Vec<String>,
     /// Name that the other operators see; at most 32 bytes.
     #[arg(long)]
     nickname: Option<String>,
@@ -103,6 +106,9 @@ fn meeting(arguments: &Arguments) -> anyhow::Result<Meeting> {
     for peer in &arguments.peers {
         settings.add_peer(peer)?;
     }
+    if !arguments.relays.is_empty() {
+        settings.relays.clone_from(&arguments.relays);
+    }
     if let Some(nickname) = &arguments.nickname {
         settings.nickname.clone_from(nickname);
     }
@@ -112,6 +118,7 @@ fn meeting(arguments: &Arguments) -> anyhow::Result<Meeting> {
         scrutiny: arguments.scrutiny.for_own(&arguments.data_dir)?,
         listen: settings.listen,
         peers: settings.peers,
+        relays: settings.relays,
         nickname: settings.nickname,
         patience: Duration::from_secs(arguments.timeout),
         release: match arguments.charon {

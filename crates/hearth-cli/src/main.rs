@@ -11,6 +11,7 @@ mod dkg;
 mod installation;
 mod logging;
 mod progress;
+mod relay;
 mod run;
 mod say;
 mod scrutiny;
@@ -59,6 +60,8 @@ enum Command {
     Create(create::Command),
     /// Make a cluster's keys together with the other operators, so that nobody ever holds one of them whole.
     Dkg(dkg::Arguments),
+    /// Be a relay, through which operators who have no public address reach each other.
+    Relay(relay::Arguments),
     /// Show the record (ENR) of this node's key.
     Enr(create::ShowArguments),
     /// Look at a cluster's files: check them, or read them.
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Command::Stop(arguments) => ask::stop(&arguments),
         Command::Create(command) => create::run(command),
         Command::Dkg(arguments) => dkg::run(&arguments),
+        Command::Relay(arguments) => relay::run(arguments),
         Command::Enr(arguments) => create::show_enr(&arguments),
         Command::Cluster(command) => cluster::run(command),
         Command::Backup(command) => backup::run(command),

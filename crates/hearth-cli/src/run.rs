@@ -39,6 +39,10 @@ pub(crate) struct Arguments {
     /// in clusters/.
     #[arg(long = "peer", value_name = "NUMBER=ADDRESS")]
     peers: Vec<String>,
+    /// Relay through which this node is reached and reaches others, as hearth relay names itself: /ip4/…/tcp/…/p2p/… It serves all
+    /// clusters that name none of their own.
+    #[arg(long = "relay", value_delimiter = ',', value_name = "ADDRESS")]
+    relays: Vec<String>,
     /// Serve Prometheus metrics here, such as 127.0.0.1:3620. Off unless given.
     #[arg(long, value_name = "IP:PORT")]
     monitoring_address: Option<SocketAddr>,
@@ -108,6 +112,9 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
     }
     for peer in &arguments.peers {
         settings.add_peer(peer)?;
+    }
+    if !arguments.relays.is_empty() {
+        settings.relays.clone_from(&arguments.relays);
     }
     let scrutiny = arguments.scrutiny.for_own(&arguments.data_dir)?;
     settings.testnet = scrutiny.testnet;

@@ -43,6 +43,8 @@ pub struct Meeting {
     pub listen: Vec<String>,
     /// Where the other operators are, by number.
     pub peers: BTreeMap<u8, Vec<String>>,
+    /// Relays through which this node is reached and reaches others.
+    pub relays: Vec<String>,
     /// What the others see this operator called.
     pub nickname: String,
     /// How long a step may last once all are connected.
@@ -190,7 +192,7 @@ pub async fn hold_ceremony(
         secret_key: key.to_bytes(),
         listen: meeting.listen.clone(),
         peers,
-        relays: Vec::new(),
+        relays: meeting.relays.clone(),
         protocols: protocols(&ceremony).to_vec(),
         agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
         timing: hearth_p2p::Timing::default(),

@@ -155,7 +155,7 @@ impl Place {
             secret_key: identity.to_bytes(),
             listen: settings.listen,
             peers,
-            relays: Vec::new(),
+            relays: settings.relays,
             protocols: PROTOCOLS.to_vec(),
             agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
             timing: hearth_p2p::Timing::default(),

@@ -31,6 +31,8 @@ pub struct Settings {
     /// Where other operators are: operator number (counted from 1) to `host:port` or multiaddr.
     #[serde(deserialize_with = "numbered")]
     pub peers: BTreeMap<u8, Vec<String>>,
+    /// Relays through which this node is reached and reaches others: `/ip4/…/tcp/…/p2p/<id>`.
+    pub relays: Vec<String>,
     /// Where to serve Prometheus metrics. Off when absent.
     pub metrics: Option<SocketAddr>,
     /// What other operators see as our name; at most 32 bytes.
@@ -60,6 +62,7 @@ impl Default for Settings {
             beacon_nodes: Vec::new(),
             listen: Vec::new(),
             peers: BTreeMap::new(),
+            relays: Vec::new(),
             metrics: None,
             nickname: String::new(),
             time_servers: TIME_SERVERS.map(str::to_owned).into(),
@@ -168,7 +171,7 @@ impl Settings {
     }
 
     /// Those of one of several clusters, in a folder of its own. Where it listens, where its operators are and how strictly it
-    /// is checked stand in the file there; the rest is the node's, and what is missing in the file too.
+    /// is checked stand in the file there, and its relays, if it has its own; the rest is the node's, and what is missing in the file too.
     pub(crate) fn of_cluster(&self, folder: &Path) -> Result<Self, SettingsError> {
         let own = Self::load(folder)?;
         if !own.beacon_nodes.is_empty() && own.beacon_nodes != self.beacon_nodes {
@@ -178,6 +181,7 @@ impl Settings {
         Ok(Self {
             listen: own.listen,
             peers: own.peers,
+            relays: if own.relays.is_empty() { self.relays.clone() } else { own.relays },
             nickname,
             testnet: own.testnet.or_else(|| self.testnet.clone()),
             execution_client: own.execution_client.or_else(|| self.execution_client.clone()),

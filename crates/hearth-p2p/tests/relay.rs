@@ -1,5 +1,12 @@
 //! Operators who reach each other only through a relay.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of a test fail as tests do"
+)]
+
 mod support;
 
 use std::time::Duration;

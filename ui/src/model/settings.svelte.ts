@@ -10,6 +10,7 @@ const UNCHANGED: Omit<ChangeSettingsRequest, "cluster"> = {
   time_servers: null,
   listen: null,
   peers: null,
+  relays: null,
   metrics: null,
 };
 

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::place::Reached;
 use crate::clock;
 
 /// Between two reports of a guest.
@@ -46,10 +47,11 @@ pub(super) enum Door {
 
 impl Door {
     /// The organiser's.
-    pub(super) async fn open(key: &NodeKey, table: &Table, listen: &[String]) -> Result<Self, StartError> {
+    pub(super) async fn open(key: &NodeKey, table: &Table, reached: &Reached) -> Result<Self, StartError> {
         let doors = table.doors(&key.public());
         let peers = doors.iter().filter_map(|(seat, door)| Some(peer(operator(*seat)?, door, Vec::new())));
-        let (host, events) = start(key, listen.to_vec(), peers.collect()).await?;
+        let (host, events) =
+            start(key, (reached.listen.clone(), reached.relays.clone()), peers.collect()).await?;
         Ok(Self::Open { host, events })
     }
 
@@ -62,7 +64,7 @@ impl Door {
             public_key: organiser.to_bytes(),
             addresses: guest.invite().rendezvous.clone(),
         };
-        let (host, events) = match start(&door, Vec::new(), vec![peer]).await {
+        let (host, events) = match start(&door, (Vec::new(), Vec::new()), vec![peer]).await {
             Ok(started) => started,
             Err(error) => return Some(Err(error)),
         };
@@ -126,14 +128,14 @@ fn peer(operator: OperatorIndex, key: &NodeKey, addresses: Vec<String>) -> PeerC
 
 async fn start(
     key: &NodeKey,
-    listen: Vec<String>,
+    (listen, relays): (Vec<String>, Vec<String>),
     peers: Vec<PeerConfig>,
 ) -> Result<(Host, Events), StartError> {
     let config = HostConfig {
         secret_key: key.to_bytes(),
         listen,
         peers,
-        relays: Vec::new(),
+        relays,
         protocols: vec![Protocol { id: PROTOCOL, max_frame_bytes: FRAME_BYTES, pattern: Pattern::Dialogue }],
         agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
         timing: hearth_p2p::Timing { redial_longest: Duration::from_secs(5), ..hearth_p2p::Timing::default() },

@@ -82,23 +82,24 @@ impl Gathering {
             let organiser = (record, reached.nickname.clone());
             Side::Organiser(Box::new(Table::new(terms, organiser, named, &mut rand::rng())))
         };
-        Self::begin_with(grounds, seat, make).await
+        Self::begin_with(grounds, (seat, Vec::new()), make).await
     }
 
     /// Takes the seat of an invitation, in a new folder with a new key.
     pub(super) async fn join(grounds: &Grounds, invite: Invite, seat: &OwnSeat) -> Result<Self, UiError> {
+        let met_at = invite.rendezvous.clone();
         let make = |record: String, reached: &Reached| {
             Side::Guest(Box::new(Guest::new(invite, record, reached.nickname.clone())))
         };
-        Self::begin_with(grounds, seat, make).await
+        Self::begin_with(grounds, (seat, met_at), make).await
     }
 
     async fn begin_with(
         grounds: &Grounds,
-        seat: &OwnSeat,
+        (seat, met_at): (&OwnSeat, Vec<String>),
         make: impl FnOnce(String, &Reached) -> Side,
     ) -> Result<Self, UiError> {
-        let reached = reached(&grounds.home, &grounds.settings.in_effect(), seat)?;
+        let reached = reached(&grounds.home, &grounds.settings.in_effect(), seat, &met_at)?;
         if reached.nickname.len() > NAME_BYTES {
             return Err(UiError::value_refused(format!("A name has at most {NAME_BYTES} letters.")));
         }
@@ -114,10 +115,11 @@ impl Gathering {
 
     /// What an earlier run left.
     pub(super) async fn resume(grounds: &Grounds) -> Option<Self> {
-        let (folder, Kept { side, listen, addresses, nickname, in_ceremony }) = Kept::find(&grounds.home)?;
+        let (folder, Kept { side, listen, addresses, nickname, relays, in_ceremony }) =
+            Kept::find(&grounds.home)?;
         let key = identity::load(&folder.join(identity::FILE_NAME));
         let key = key.map_err(|error| tracing::warn!(%error, "a cluster that was being formed")).ok()?;
-        let reached = Reached { nickname, listen, addresses };
+        let reached = Reached { nickname, listen, addresses, relays };
         let mut gathering = Self::new(grounds, folder, (key, side, reached))?;
         if in_ceremony {
             gathering.go(gathering.gone_to, grounds).await;
@@ -280,7 +282,7 @@ impl Gathering {
 
     async fn open(&mut self) {
         let opened = match &self.side {
-            Side::Organiser(table) => Some(Door::open(&self.key, table, &self.reached.listen).await),
+            Side::Organiser(table) => Some(Door::open(&self.key, table, &self.reached).await),
             Side::Guest(guest) => Door::knock(guest).await,
         };
         match opened {
@@ -582,9 +584,9 @@ impl Gathering {
             return Ok(());
         }
         self.write_definition()?;
-        let Reached { nickname, listen, addresses } = self.reached.clone();
+        let Reached { nickname, listen, addresses, relays } = self.reached.clone();
         let (side, in_ceremony) = (self.side.clone(), self.ceremony.is_some());
-        let kept = Kept { side, listen, addresses, nickname, in_ceremony };
+        let kept = Kept { side, listen, addresses, nickname, relays, in_ceremony };
         let bytes = minicbor::to_vec(&kept).unwrap_or_default();
         if bytes != self.kept {
             kept.write(&self.folder).map_err(|error| UiError::because(ErrorCode::Unwritable, error))?;

@@ -39,6 +39,9 @@ pub(super) struct Kept {
     /// Whether it is in a ceremony: it goes back to it, where it goes on, or is told that it does not.
     #[n(4)]
     pub(super) in_ceremony: bool,
+    /// Relays through which this node is reached and reaches others.
+    #[n(5)]
+    pub(super) relays: Vec<String>,
 }
 
 impl Kept {

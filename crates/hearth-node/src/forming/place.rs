@@ -1,12 +1,13 @@
 //! What an operator brings: a plan, a name, an address.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use hearth_api::{OwnSeat, PlanClusterRequest, UiError};
 use hearth_gathering::{MOST_OPERATORS, NAME_BYTES, Terms};
 use hearth_obol::cluster::{AddressError, Networks, parse_address, parse_checksummed};
-use hearth_p2p::{check_listen_address, check_peer_address};
+use hearth_p2p::{check_listen_address, check_peer_address, check_relay_address};
 use hearth_types::ExecutionAddress;
 
 use crate::folder::cluster_folders;
@@ -14,6 +15,11 @@ use crate::settings::Settings;
 
 /// Where nodes usually listen, and how many ports after that are tried. Source: Charon's default.
 const PORTS: std::ops::Range<u16> = 3610..3650;
+
+/// What follows the address of a relay in that of who is reached through it.
+const CIRCUIT: &str = "/p2p-circuit";
+/// Relays of one node: more addresses than that, with its own, an invitation does not take.
+const MOST_RELAYS: usize = 4;
 
 /// What the cluster is to be.
 pub(super) fn terms(request: &PlanClusterRequest, networks: &Networks) -> Result<Terms, UiError> {
@@ -76,10 +82,18 @@ pub(super) struct Reached {
     pub(super) nickname: String,
     pub(super) listen: Vec<String>,
     pub(super) addresses: Vec<String>,
+    pub(super) relays: Vec<String>,
 }
 
 /// Where this node listens and is reached, as its owner says, or else as it seems.
-pub(super) fn reached(home: &Path, node: &Settings, wish: &OwnSeat) -> Result<Reached, UiError> {
+///
+/// `met_at` is where the organiser is met: a relay that he uses serves his guests as well.
+pub(super) fn reached(
+    home: &Path,
+    node: &Settings,
+    wish: &OwnSeat,
+    met_at: &[String],
+) -> Result<Reached, UiError> {
     let nickname = match wish.nickname.trim() {
         "" => node.nickname.trim(),
         given => given,
@@ -103,7 +117,18 @@ pub(super) fn reached(home: &Path, node: &Settings, wish: &OwnSeat) -> Result<Re
             format!("0.0.0.0:{port}")
         }
     };
-    let addresses = match given(&wish.address) {
+    let mut relays = node.relays.clone();
+    if let Some(relay) = given(&wish.relay) {
+        check_relay_address(&relay).map_err(|error| {
+            refused("A relay is given as it says of itself: /ip4/192.0.2.1/tcp/3640/p2p/16Uiu2…", error)
+        })?;
+        relays.push(relay);
+    }
+    relays.extend(met_at.iter().filter_map(|address| address.strip_suffix(CIRCUIT)).map(str::to_owned));
+    let mut seen = BTreeSet::new();
+    relays.retain(|relay| seen.insert(relay.clone()));
+    relays.truncate(MOST_RELAYS);
+    let mut addresses = match given(&wish.address) {
         Some(address) => {
             check_peer_address(&address).map_err(|error| {
                 refused("An address to be reached at looks like this: example.org:3610", error)
@@ -112,7 +137,8 @@ pub(super) fn reached(home: &Path, node: &Settings, wish: &OwnSeat) -> Result<Re
         }
         None => own_addresses(&listen),
     };
-    Ok(Reached { nickname: nickname.to_owned(), listen: vec![listen], addresses })
+    addresses.extend(relays.iter().map(|relay| format!("{relay}{CIRCUIT}")));
+    Ok(Reached { nickname: nickname.to_owned(), listen: vec![listen], addresses, relays })
 }
 
 /// A port that no cluster of this node uses, and nobody else at the moment.

@@ -73,6 +73,7 @@ impl Taking {
             scrutiny: grounds.settings.in_effect().scrutiny(),
             listen: reached.listen.clone(),
             peers,
+            relays: reached.relays.clone(),
             nickname: reached.nickname.clone(),
             patience: PATIENCE,
             release: Release::V1_11,
@@ -192,6 +193,7 @@ pub(super) async fn settle(
     let peers = peers.into_iter().map(|(operator, addresses)| PeerAddresses { number: operator, addresses });
     let change = ChangeSettingsRequest {
         listen: Some(reached.listen.clone()),
+        relays: Some(reached.relays.clone()),
         peers: Some(peers.collect()),
         ..ChangeSettingsRequest::default()
     };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hearth_api::{ChangeSettingsRequest, ErrorCode, NodeSettings, PeerAddresses, SettingsReply, UiError};
 use hearth_beacon::NodeUrl;
-use hearth_p2p::{check_listen_address, check_peer_address};
+use hearth_p2p::{check_listen_address, check_peer_address, check_relay_address};
 use tokio::sync::Notify;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
@@ -126,13 +126,22 @@ fn adopt(taken: &mut Settings, request: &ChangeSettingsRequest, new: &Settings) 
             taken.clone_from(new);
         }
     }
-    let ChangeSettingsRequest { cluster: _, beacon_nodes, nickname, time_servers, listen, peers, metrics } =
-        request;
+    let ChangeSettingsRequest {
+        cluster: _,
+        beacon_nodes,
+        nickname,
+        time_servers,
+        listen,
+        peers,
+        relays,
+        metrics,
+    } = request;
     set(beacon_nodes, &mut taken.beacon_nodes, &new.beacon_nodes);
     set(nickname, &mut taken.nickname, &new.nickname);
     set(time_servers, &mut taken.time_servers, &new.time_servers);
     set(listen, &mut taken.listen, &new.listen);
     set(peers, &mut taken.peers, &new.peers);
+    set(relays, &mut taken.relays, &new.relays);
     set(metrics, &mut taken.metrics, &new.metrics);
 }
 
@@ -145,6 +154,7 @@ fn both(earlier: ChangeSettingsRequest, later: ChangeSettingsRequest) -> ChangeS
         time_servers: later.time_servers.or(earlier.time_servers),
         listen: later.listen.or(earlier.listen),
         peers: later.peers.or(earlier.peers),
+        relays: later.relays.or(earlier.relays),
         metrics: later.metrics.or(earlier.metrics),
     }
 }
@@ -173,7 +183,7 @@ impl Inner {
 }
 
 fn shown(settings: &Settings) -> NodeSettings {
-    let Settings { beacon_nodes, nickname, time_servers, listen, peers, metrics, .. } = settings;
+    let Settings { beacon_nodes, nickname, time_servers, listen, peers, relays, metrics, .. } = settings;
     let peer = |(number, addresses): (&u8, &Vec<String>)| PeerAddresses {
         number: *number,
         addresses: addresses.clone(),
@@ -184,6 +194,7 @@ fn shown(settings: &Settings) -> NodeSettings {
         time_servers: time_servers.clone(),
         listen: listen.clone(),
         peers: peers.iter().map(peer).collect(),
+        relays: relays.clone(),
         metrics: metrics.map(|address| address.to_string()),
     }
 }
@@ -263,6 +274,13 @@ fn changed_text(text: &str, before: &Settings, request: &ChangeSettingsRequest) 
             );
         }
         put(&mut file, "listen", value(Array::from_iter(addresses)));
+    }
+    if let Some(relays) = &request.relays {
+        let relays: Vec<&str> = relays.iter().map(|relay| relay.trim()).collect();
+        if relays.len() > MOST || relays.iter().any(|relay| check_relay_address(relay).is_err()) {
+            return refused("Give each relay as it says of itself: /ip4/192.0.2.1/tcp/3640/p2p/16Uiu2…");
+        }
+        put(&mut file, "relays", value(Array::from_iter(relays)));
     }
     if let Some(peers) = &request.peers {
         let mut table = Table::new();

@@ -219,7 +219,7 @@ export class FakeBackend implements Backend {
     return { settings, file: "/home/sam/.local/share/hearth/settings.toml", restart_needed: this.world.restartNeeded };
   }
 
-  #change({ beacon_nodes, nickname, time_servers, listen, peers, metrics }: ChangeSettingsRequest): SettingsReply {
+  #change({ beacon_nodes, nickname, time_servers, listen, peers, relays, metrics }: ChangeSettingsRequest): SettingsReply {
     const wrong = beacon_nodes?.find((url) => !/^https?:\/\/[^/]/.test(url));
     const noPort = [...(listen ?? []), metrics ?? ""].find((one) => one !== "" && !/^[\d.]+:\d+$/.test(one));
     if (wrong !== undefined || noPort !== undefined) throw new Failure(refused);
@@ -232,6 +232,7 @@ export class FakeBackend implements Backend {
       time_servers: time_servers ?? before.time_servers,
       listen: listen ?? before.listen,
       peers: peers ?? before.peers,
+      relays: relays ?? before.relays,
       metrics: metrics === null ? before.metrics : metrics === "" ? null : metrics,
     };
     // Without a cluster there is nothing that a change could disturb.

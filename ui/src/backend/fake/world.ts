@@ -67,6 +67,7 @@ export class World {
     time_servers: ["pool.ntp.org", "time.cloudflare.com", "time.google.com"],
     listen: ["0.0.0.0:3610"],
     peers: [],
+    relays: [],
     metrics: null,
   };
   restartNeeded = false;
