@@ -244,3 +244,118 @@ async fn a_new_owner_looks_around_in_a_demo_and_comes_back_to_an_own_node_withou
     assert!(said(&status).contains("No cluster yet."), "{}", said(&status));
     assert!(run(&["stop", "--yes", "--data-dir", &stage.node]).status.success());
 }
+
+/// A window that its owner works with.
+struct Sitting {
+    stage: Stage,
+    port: u16,
+    client: Client,
+    _driver: Group,
+}
+
+impl Sitting {
+    async fn new(app: &Path) -> Self {
+        let stage = Stage::empty(app.to_owned()).await;
+        let (driver, client) = stage.window().await;
+        shows(&client, "No cluster yet.").await;
+        Self { stage, port: free_ports(1)[0], client, _driver: driver }
+    }
+
+    async fn press(&self, name: &str) {
+        let button = format!("//button[contains(normalize-space(.), '{name}') and not(@aria-disabled='true')]");
+        eventually(name, async || {
+            let found = self.client.find(Locator::XPath(&button)).await.ok()?;
+            // It may have been drawn anew in between.
+            found.click().await.ok()
+        })
+        .await;
+    }
+
+    async fn fill(&self, label: &str, text: &str) {
+        let field = format!("//div[label[normalize-space(.)='{label}']]//input");
+        eventually(label, async || {
+            let found = self.client.find(Locator::XPath(&field)).await.ok()?;
+            found.clear().await.ok()?;
+            found.send_keys(text).await.ok()
+        })
+        .await;
+    }
+
+    async fn texts(&self, css: &str, count: usize) -> Vec<String> {
+        eventually(css, async || {
+            let mut texts = Vec::new();
+            for found in self.client.find_all(Locator::Css(css)).await.ok()? {
+                // What is cut off on the screen as well.
+                texts.push(found.prop("textContent").await.ok()??);
+            }
+            (texts.len() == count).then_some(texts)
+        })
+        .await
+    }
+
+    async fn reads(&self, text: &str) {
+        let place = format!("//main//*[contains(normalize-space(text()), \"{text}\")]");
+        eventually(text, async || self.client.find(Locator::XPath(&place)).await.ok()).await;
+    }
+
+    /// His name; and that nobody reaches him but through a relay.
+    async fn sits(&self, name: &str, relay: &str) {
+        self.fill("Your name", name).await;
+        let summary = self.client.find(Locator::Css("main details summary")).await.expect("how he is reached");
+        summary.click().await.expect("it opens");
+        self.fill("Address for the others", "127.0.0.1:1").await;
+        self.fill("Listen on", &format!("127.0.0.1:{}", self.port)).await;
+        if !relay.is_empty() {
+            self.fill("Relay", relay).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_desktop_apps_form_a_cluster_by_links_through_a_relay() {
+    let Some(app) = std::env::var_os("HEARTH_APP").map(PathBuf::from) else { return };
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(hearth());
+    command.args(["relay", "--p2p-tcp-address", "127.0.0.1:0", "--data-dir"]).arg(place.path().join("relay"));
+    let mut relay = hearth_tests::Running::start(command, &place.path().join("relay.log"));
+    relay.wait_for("/p2p/");
+    let log = relay.log();
+    let relay_at = log.lines().map(str::trim).find(|line| line.contains("/p2p/")).expect("an address");
+
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        all.push(Sitting::new(&app).await);
+    }
+    let [sam, friends @ ..] = &all[..] else { unreachable!("there are four") };
+    sam.press("Start a cluster").await;
+    sam.fill("Name of the cluster", "Sunday hearth").await;
+    sam.fill("Withdrawal address", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed").await;
+    sam.fill("Its last six characters, once more", "1BeAed").await;
+    sam.sits("Sam", relay_at).await;
+    sam.press("Make the invitations").await;
+    let links = sam.texts("main li code", 3).await;
+    for ((friend, link), name) in friends.iter().zip(&links).zip(["Maya", "Priya", "Tomás"]) {
+        friend.press("Join a cluster").await;
+        friend.fill("Link", link).await;
+        friend.reads("Sam invites you to").await;
+        friend.sits(name, "").await;
+        let sure = friend.client.find(Locator::Css("main input[type=checkbox]")).await.expect("a statement");
+        sure.click().await.expect("he knows Sam");
+        friend.press("Take this seat").await;
+    }
+    let words = sam.texts("ol[aria-label='Matching words'] li", 6).await;
+    for one in &all {
+        assert_eq!(one.texts("ol[aria-label='Matching words'] li", 6).await, words);
+        one.press("They match").await;
+    }
+    for one in &all {
+        one.press("I am ready").await;
+    }
+    sam.press("Begin the ceremony").await;
+    for one in &all {
+        one.reads("It is lit").await;
+        let lock = Path::new(&one.stage.node).join("clusters");
+        let folders = std::fs::read_dir(lock).expect("clusters").flatten();
+        assert!(folders.into_iter().any(|folder| folder.path().join("cluster-lock.json").exists()));
+    }
+}
