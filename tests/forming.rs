@@ -7,9 +7,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hearth_api::{
-    AgreeRequest, BeginCeremonyRequest, ChangeSettingsRequest, Client, ErrorCode, FormedCluster, Forming,
-    FormingRequest, FormingStage, LeaveFormingRequest, Mark, OwnSeat, PlanClusterRequest, ReadInviteRequest,
-    ReopenSeatRequest, SetReadyRequest, TakeSeatRequest, UiError,
+    AgreeRequest, BeginCeremonyRequest, ChangeSettingsRequest, Client, DepositRequest, ErrorCode,
+    FormedCluster, Forming, FormingRequest, FormingStage, LeaveFormingRequest, Mark, OwnSeat,
+    PlanClusterRequest, ReadInviteRequest, ReopenSeatRequest, SetReadyRequest, TakeSeatRequest, UiError,
 };
 use hearth_crypto::bls::PublicKey;
 use hearth_sim::chain::Chain;
@@ -196,9 +196,17 @@ async fn four_friends_form_a_cluster_by_links_and_its_first_duty_is_done() {
     friends.agree().await;
     friends.hold().await;
     let formed = friends.formed().await;
-
     let (chain, beacon) = serve(&formed).await;
     friends.follow(&beacon).await;
+    let mut files = Vec::new();
+    for owner in &mut friends.all {
+        shown(&mut owner.window, "the cluster", |view| !view.clusters.is_empty()).await;
+        // Each reads his own again.
+        let asked = DepositRequest { cluster: Some(formed.cluster) };
+        files.push(owner.window.deposit(asked).await.expect("the deposits are in order").files);
+    }
+    assert_eq!(files[0][0].deposits[0].withdrawal_address, NOBODY);
+    assert!(files.iter().all(|other| other[0].hash == files[0][0].hash), "{files:#?}");
     shown(&mut friends.all[0].window, "a duty on the chain", |view| {
         let mut strips = view.clusters.iter().flat_map(|cluster| &cluster.strip);
         strips.any(|duty| duty.mark == Mark::Done && duty.delay.is_some())

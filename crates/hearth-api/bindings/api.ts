@@ -27,6 +27,7 @@ export type Commands = {
   practise_restore: { request: PractiseRestoreRequest; reply: BackupReply; acts: true };
   bring_back: { request: BringBackRequest; reply: NewClusterReply; acts: true };
   move_in: { request: MoveInRequest; reply: NewClusterReply; acts: true };
+  deposit: { request: DepositRequest; reply: DepositReply; acts: false };
   forming: { request: FormingRequest; reply: FormingReply; acts: true };
   plan_cluster: { request: PlanClusterRequest; reply: FormingReply; acts: true };
   read_invite: { request: ReadInviteRequest; reply: InviteReply; acts: true };
@@ -367,6 +368,36 @@ export type Delivery = {
   at_ms: number,
   /** Why it did not arrive; `None` if it did. */
   error: string | null, };
+
+export type DepositDetail = {
+  /** Key of the validator. */
+  pubkey: string,
+  /** How much, Gwei. */
+  amount: string,
+  /** The only address to which stake and rewards can ever go. */
+  withdrawal_address: string, };
+
+export type DepositFile = {
+  /** Where it is. */
+  path: string,
+  /** SHA-256 of it, hex: the same on every operator's computer. */
+  hash: string,
+  /** What it deposits. */
+  deposits: Array<DepositDetail>, };
+
+export type DepositReply = {
+  /** Name of the network. */
+  network: string,
+  /** Whether the stake is worth money. */
+  real_money: boolean,
+  /** Where deposits are made in a browser, if that is known. */
+  launchpad: string | null,
+  /** The files; none where they were not kept (a restored node, say). */
+  files: Array<DepositFile>, };
+
+export type DepositRequest = {
+  /** Of this cluster; of the only one, unless given. */
+  cluster: string | null, };
 
 export type DutiesReply = {
   /** Newest first. */

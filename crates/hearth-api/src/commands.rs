@@ -17,6 +17,7 @@ use crate::channels::{
 };
 use crate::checks::{ChecksReply, ChecksRequest, FindBeaconsReply, FindBeaconsRequest};
 use crate::cluster::{ClusterReply, ClusterRequest};
+use crate::deposit::{DepositReply, DepositRequest};
 use crate::duty::DutyRecord;
 use crate::error::{ErrorCode, UiError};
 use crate::forming::{
@@ -149,6 +150,8 @@ commands! {
     ACTS bring_back: BringBack(BringBackRequest) -> NewClusterReply;
     /// Takes the cluster of a folder of Charon in.
     ACTS move_in: MoveIn(MoveInRequest) -> NewClusterReply;
+    /// The deposit files of a cluster, checked.
+    LOOKS deposit: Deposit(DepositRequest) -> DepositReply;
     /// The cluster that is being formed.
     ACTS forming: Forming(FormingRequest) -> FormingReply;
     /// Plans a cluster and invites to it.

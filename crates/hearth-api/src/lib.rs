@@ -14,6 +14,7 @@
 //! channels.rs    where alerts go beside the screen
 //! cluster.rs     what a cluster is
 //! forming.rs     a cluster that is being formed
+//! deposit.rs     what is deposited for it
 //! slashing.rs    the record of signed messages, and files of it
 //! commands.rs    the one list of what can be asked
 //! error.rs       what went wrong, in four lines
@@ -45,6 +46,7 @@ mod checks;
 mod client;
 mod cluster;
 mod commands;
+mod deposit;
 mod duty;
 mod error;
 mod follow;
@@ -83,6 +85,7 @@ pub use commands::{
     AlertsReply, AlertsRequest, DEFAULT_DUTIES, DutiesReply, DutiesRequest, DutyUnderWay, Handler, MOST_DUTIES,
     Request, StatusRequest, StopReply, StopRequest,
 };
+pub use deposit::{DepositDetail, DepositFile, DepositReply, DepositRequest};
 pub use duty::{DutyOutcome, DutyRecord, DutyStage, Miss, OnChain, Trace};
 pub use error::{ErrorCode, UiError};
 pub use follow::{Change, Gap, Update, ViewEvent, apply, difference};

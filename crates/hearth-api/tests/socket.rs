@@ -12,15 +12,15 @@ use std::time::Duration;
 use hearth_api::{
     AgreeRequest, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, BeginCeremonyRequest,
     BringBackRequest, ChangeSettingsRequest, ChannelsReply, ChannelsRequest, ChecksReply, ChecksRequest,
-    Client, ClusterReply, ClusterRequest, Decoder, Desk, DutiesReply, DutiesRequest, ErrorCode,
-    FindBeaconsReply, FindBeaconsRequest, Flame, FormingReply, FormingRequest, Handler, Hello, HistoryReply,
-    HistoryRequest, InviteReply, KeysReply, KeysRequest, LeaveFormingRequest, MAX_FRAME_BYTES, MoveInRequest,
-    MuteKindRequest, NameSeatRequest, NewClusterReply, NodeState, NodeView, PROTOCOL, PlanClusterRequest,
-    PractiseRestoreRequest, Publisher, ReadInviteRequest, RemoveChannelRequest, ReopenSeatRequest, Role,
-    ServerMessage, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SetReadyRequest, SettingsReply,
-    SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest,
-    SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TakeSeatRequest,
-    TestChannelRequest, UiError, ViewEvent, encode,
+    Client, ClusterReply, ClusterRequest, Decoder, DepositReply, DepositRequest, Desk, DutiesReply,
+    DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Flame, FormingReply, FormingRequest,
+    Handler, Hello, HistoryReply, HistoryRequest, InviteReply, KeysReply, KeysRequest, LeaveFormingRequest,
+    MAX_FRAME_BYTES, MoveInRequest, MuteKindRequest, NameSeatRequest, NewClusterReply, NodeState, NodeView,
+    PROTOCOL, PlanClusterRequest, PractiseRestoreRequest, Publisher, ReadInviteRequest, RemoveChannelRequest,
+    ReopenSeatRequest, Role, ServerMessage, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest,
+    SetReadyRequest, SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest,
+    SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest,
+    StopReply, StopRequest, TakeSeatRequest, TestChannelRequest, UiError, ViewEvent, encode,
 };
 use hearth_types::Slot;
 use serde_json::{Value, json};
@@ -365,6 +365,10 @@ impl Handler for Fake {
     }
 
     async fn move_in(&self, _: MoveInRequest) -> Result<NewClusterReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn deposit(&self, _: DepositRequest) -> Result<DepositReply, UiError> {
         Err(UiError::new(ErrorCode::NotReady, None))
     }
 

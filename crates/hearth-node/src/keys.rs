@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_api::{
-    BackUpRequest, BackupReply, ErrorCode, KeyShare, KeysReply, PractiseRestoreRequest, Secret, UiError,
+    BackUpRequest, BackupReply, DepositReply, ErrorCode, KeyShare, KeysReply, PractiseRestoreRequest, Secret,
+    UiError,
 };
 use hearth_signer::folder::{FOLDER_NAME, is_sealed};
 use hearth_types::{LockHash, ValidatorPubkey};
@@ -13,7 +14,9 @@ use tokio::sync::Mutex;
 use crate::aside::{absolute, aside};
 use crate::clock;
 use crate::installation::Installation;
-use crate::offline::{BackupError, BackupFacts, BackupNotes, Scrutiny, back_up, practise_restore};
+use crate::offline::{
+    BackupError, BackupFacts, BackupNotes, Scrutiny, back_up, checked_deposits, practise_restore,
+};
 use crate::record::ClusterKeys;
 
 /// Answers about key shares and makes backups of them, beside the duties. Cheap to clone.
@@ -59,6 +62,15 @@ impl KeysDesk {
             })
         })
         .await
+    }
+
+    /// The cluster's deposit files, checked.
+    pub(crate) async fn deposit(&self) -> Result<DepositReply, UiError> {
+        let inner = Arc::clone(&self.0);
+        if inner.cluster.is_none() {
+            return Err(UiError::because(ErrorCode::NotReady, "the node has no cluster"));
+        }
+        aside(move || checked_deposits(&inner.folder, &inner.scrutiny)).await
     }
 
     pub(crate) async fn back_up(&self, request: BackUpRequest) -> Result<BackupReply, UiError> {

@@ -16,6 +16,7 @@ export type Route =
   | { name: "about" }
   | { name: "join"; link: string | null }
   | { name: "plan" }
+  | { name: "deposit"; cluster: string }
   | { name: "forming" }
   | { name: "bring-back" }
   | { name: "move-in" }
@@ -74,6 +75,7 @@ export function parseRoute(hash: string): Route {
       if (second === undefined) return { name: "clusters" };
       if (third === undefined) return { name: "cluster", cluster: second };
       if (third === "duties") return duties(second, asked);
+      if (third === "deposit") return { name: "deposit", cluster: second };
       if (third === "health" || third === "keys" || third === "slashing") return { name: third, cluster: second };
       break;
     case "duties":
@@ -160,6 +162,8 @@ export function href(route: Route): string {
     case "keys":
     case "slashing":
       return route.cluster === null ? `#/${route.name}` : `#/clusters/${at(route.cluster)}/${route.name}`;
+    case "deposit":
+      return `#/clusters/${at(route.cluster)}/deposit`;
     case "setup":
       return `#/setup/${at(route.step)}`;
     case "settings":

@@ -18,7 +18,7 @@ export type Entry = { label: string; route: Route; icon: Component<{ size?: numb
 export function places(cluster: string | null): { main: Entry[]; foot: Entry[] } {
   return {
     main: [
-      { label: t("nav.home"), route: { name: "home" }, icon: House, also: ["clusters", "cluster", "plan", "join", "forming"] },
+      { label: t("nav.home"), route: { name: "home" }, icon: House, also: ["clusters", "cluster", "plan", "join", "forming", "deposit"] },
       {
         label: t("nav.duties"),
         route: dutiesOf(cluster),
@@ -57,6 +57,7 @@ export function elsewhere(route: Route, cluster: string | null): Route {
 export function clusterOf(route: Route, first: string | null = null): string | null {
   switch (route.name) {
     case "cluster":
+    case "deposit":
     case "health":
       return route.cluster;
     case "duties":

@@ -472,4 +472,38 @@ describe("whoever sits before the window", () => {
       for (let beat = 0; beat < 8; beat += 1) await window.advance(1_000);
       await page.waitForSelector("h2:has-text('The key is being made')");
     }));
+
+  test("is led to a deposit only when the restore was practised and the address was looked at", () =>
+    within({ scenario: "queued" }, async (window) => {
+      const { page } = window;
+      await page.click("a:has-text('Make the deposit')");
+      await page.waitForSelector("text=This opens when everything above is done.");
+      await page.getByLabel("Its last six characters").fill("1BeAed");
+      expect(await page.locator("text=upload this one").count(), "no restore was practised").toBe(0);
+      await page.click("a:has-text('Back up and practise')");
+      await page.getByLabel("New file", { exact: true }).fill("/media/stick/sam.hearthbackup");
+      await page.getByLabel("Passphrase", { exact: true }).first().fill("amber bridge");
+      await page.getByLabel("The same again").fill("amber bridge");
+      await page.click("text=Write the backup");
+      await page.getByLabel("Backup file", { exact: true }).fill("/media/stick/sam.hearthbackup");
+      await page.getByLabel("Passphrase", { exact: true }).last().fill("amber bridge");
+      await page.click("text=Open it");
+      await page.waitForSelector("text=This backup can be restored");
+      await page.evaluate(() => { history.back(); });
+      await page.waitForSelector("h1:has-text('Make the deposit')");
+      const field = page.getByLabel("Its last six characters");
+      await field.fill("1BeAee");
+      expect(await page.locator("text=upload this one").count(), "another address").toBe(0);
+      await field.fill("1BeAed");
+      await page.waitForSelector("text=upload this one");
+      expect(await page.innerText("main")).toContain("hoodi.launchpad.ethereum.org");
+    }));
+
+  test("is stopped before a second deposit", () =>
+    within({}, async (window) => {
+      const cluster = "0x5f3a9c1e77d04b62a8e1f0937c6d5b2e4a1908f7d3c2b6e5940a7f1d8c3e9b24";
+      await window.page.goto(window.page.url().replace(/#.*/, `#/clusters/${cluster}/deposit`));
+      await window.page.waitForSelector("h2:has-text('Do not deposit again')");
+      expect(await window.page.locator("text=upload this one").count()).toBe(0);
+    }));
 });

@@ -55,6 +55,8 @@ export const SCREENS: { name: string; at: string; scenario?: string; click?: str
   { name: "forming-failed", at: "/forming", scenario: "ceremony-failed" },
   { name: "forming-formed", at: "/forming", scenario: "formed" },
   { name: "forming-withdrawn", at: "/forming", scenario: "withdrawn" },
+  { name: "deposit", at: `/clusters/${CLUSTER}/deposit`, scenario: "queued" },
+  { name: "deposit-made", at: `/clusters/${CLUSTER}/deposit` },
   { name: "exit", at: "/exit/1284310" },
   { name: "nowhere", at: "/no/such/place" },
 ];

@@ -1,4 +1,4 @@
-import type { DutyRecord, Mark, NodeView } from "$api";
+import type { DutyRecord, Mark, NodeView, SeatView } from "$api";
 import { describe, expect, test } from "vitest";
 
 import { HeldClock, START_MS } from "../../src/backend/fake/clocks";
@@ -14,6 +14,7 @@ import { reachText, raised } from "../../src/model/record";
 import { findDuty, foremost, timeline } from "../../src/model/timeline";
 import { steps } from "../../src/model/trace";
 import { visible } from "../../src/model/visible";
+import { eth, obstacles } from "../../src/screens/deposit/deposit";
 
 const duties = new World().duties(START_MS);
 const missed = duties.find(({ outcome }) => outcome.kind === "missed");
@@ -63,6 +64,7 @@ describe("an address", () => {
     [{ name: "join", link: null }],
     [{ name: "join", link: "hearth://join/1/aB-_9" }],
     [{ name: "plan" }],
+    [{ name: "deposit", cluster }],
     [{ name: "forming" }],
   ] as const)("of %o leads there again", (route) => {
     expect(parseRoute(href(route))).toEqual(route);
@@ -186,4 +188,40 @@ test("a chart has a bar for each step with duties, in its place, and only what i
   ]);
   expect([null, 1_000, 1_001, 2_000, 1_250].map(slots)).toEqual(["–", "1", "1.01", "2", "1.25"]);
   expect([null, 1_000, 999, 750].map(percent)).toEqual(["–", "100 %", "99.9 %", "75 %"]);
+});
+
+describe("before a deposit", () => {
+  const seat = (number: number, version: string | null): SeatView => ({
+    number,
+    nickname: number === 3 ? "Priya" : "",
+    me: number === 1,
+    state: "here",
+    path: "direct",
+    dialled_in: true,
+    rtt_ms: 1,
+    last_seen_ms: 1,
+    client: version === null ? null : "hearth",
+    version,
+    clock_offset_ms: 0,
+  });
+  const keys = (practised: number | null) => ({ shares: [], sealed: true, folder: "", backed_up_ms: 1, practised_ms: practised });
+  test.each([
+    ["nothing is known", null, [], [], { backup: false, same: false, unheard: [], deposited: false }],
+    ["all is well", 5, ["not_deposited"], [seat(1, null), seat(2, "1"), seat(3, "1")], { backup: true, same: true, unheard: [], deposited: false }],
+    ["nothing was practised", null, ["unknown"], [seat(1, null), seat(2, "1")], { backup: false, same: true, unheard: [], deposited: false }],
+    ["two were not heard", 5, [], [seat(1, null), seat(2, null), seat(3, null)], { backup: true, same: false, unheard: ["Operator 2", "Priya"], deposited: false }],
+    ["one of two is deposited", 5, ["not_deposited", "inactive"], [seat(1, null), seat(2, "1")], { backup: true, same: true, unheard: [], deposited: true }],
+  ] as const)("%s", (_, practised, stages, seats, expected) => {
+    expect(obstacles({ keys: keys(practised), stages, seats })).toEqual(expected);
+  });
+
+  test("amounts are said in ETH, exactly", () => {
+    expect(["32000000000", "1000000000", "2048000000000", "32000000001", "500000000"].map(eth)).toEqual([
+      "32 ETH",
+      "1 ETH",
+      "2048 ETH",
+      "32.000000001 ETH",
+      "0.5 ETH",
+    ]);
+  });
 });

@@ -209,8 +209,8 @@ pub fn verify_folder(folder: &Path, scrutiny: &Scrutiny) -> Result<Vec<FileCheck
         Ok(sheet) => FileCheck::passed(format!(
             "{}: {} deposit{}, signed by the validators, to the withdrawal addresses of the plan",
             sheet.name,
-            sheet.deposits,
-            if sheet.deposits == 1 { "" } else { "s" }
+            sheet.deposits.len(),
+            if sheet.deposits.len() == 1 { "" } else { "s" }
         )),
         Err(error) => FileCheck::failed(error.to_string()),
     }));

@@ -5,12 +5,26 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hearth_obol::cluster::{DepositFileError, Network, UsableLock, read_deposit_file, withdrawal_credentials};
-use hearth_types::ExecutionAddress;
+use hearth_api::{DepositDetail, DepositFile, DepositReply, ErrorCode, UiError};
+use hearth_obol::cluster::{
+    Deposit, DepositFileError, Network, UsableLock, read_deposit_file, withdrawal_credentials,
+};
+use hearth_types::{ExecutionAddress, ValidatorPubkey};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use super::check::Scrutiny;
+use crate::folder::LOCK;
 
 /// Bytes of a file that are read: 65,536 validators take about 40 MiB.
 const MOST_BYTES: u64 = 64 << 20;
+
+/// Where deposits are made in a browser.
+const LAUNCHPADS: [(&str, &str); 3] = [
+    ("mainnet", "https://launchpad.ethereum.org"),
+    ("hoodi", "https://hoodi.launchpad.ethereum.org"),
+    ("gnosis", "https://deposit.gnosischain.com"),
+];
 
 /// A deposit file that must not be used. Each variant names the file.
 #[derive(Debug, Error)]
@@ -58,8 +72,47 @@ pub(super) fn credentials(lock: &UsableLock) -> Credentials {
 /// A deposit file that was read.
 pub(super) struct Sheet {
     pub(super) name: String,
-    /// Deposits in it.
-    pub(super) deposits: usize,
+    /// What it deposits.
+    pub(super) deposits: Vec<Deposit>,
+    /// SHA-256 of the file.
+    pub(super) hash: [u8; 32],
+}
+
+/// The deposit files in a cluster's folder, all of them in order.
+pub(crate) fn checked_deposits(folder: &Path, scrutiny: &Scrutiny) -> Result<DepositReply, UiError> {
+    let refused = |error: &dyn std::error::Error| UiError::because(ErrorCode::FileRefused, error);
+    let (lock, _warned_at_the_start) =
+        scrutiny.usable_lock(&folder.join(LOCK)).map_err(|error| refused(&error))?;
+    let networks = scrutiny.networks();
+    let unknown = || UiError::because(ErrorCode::FileRefused, "the network of the cluster is not known");
+    let network = networks.by_fork_version(lock.fork_version()).ok_or_else(unknown)?;
+    let credentials = credentials(&lock);
+    let plan = &lock.lock().definition;
+    let address = |key: &[u8]| {
+        let position = lock.validators().iter().position(|keys| keys.group.to_bytes() == key)?;
+        Some(plan.addresses_of(position)?.withdrawal.clone())
+    };
+    let mut files = Vec::new();
+    for path in list(folder).map_err(|error| refused(&error))? {
+        let Sheet { deposits, hash, .. } =
+            read(&path, network, &credentials).map_err(|error| refused(&error))?;
+        let detail = |deposit: &Deposit| {
+            Some(DepositDetail {
+                pubkey: ValidatorPubkey::new(deposit.public_key.as_slice().try_into().ok()?),
+                amount: deposit.amount,
+                withdrawal_address: address(&deposit.public_key)?,
+            })
+        };
+        let deposits = deposits.iter().filter_map(detail).collect();
+        files.push(DepositFile { path: path.display().to_string(), hash: hex::encode(hash), deposits });
+    }
+    let launchpad = LAUNCHPADS.iter().find(|(name, _)| *name == network.name);
+    Ok(DepositReply {
+        network: network.name.clone(),
+        real_money: network.holds_real_money(),
+        launchpad: launchpad.map(|(_, url)| (*url).to_owned()),
+        files,
+    })
 }
 
 /// The deposit files in a folder, by name.
@@ -99,5 +152,5 @@ pub(super) fn read(path: &Path, network: &Network, credentials: &Credentials) ->
         }
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Sheet { name, deposits: deposits.len() })
+    Ok(Sheet { name, deposits, hash: Sha256::digest(&content).into() })
 }

@@ -36,6 +36,7 @@ pub use check::{ClusterFileError, FileCheck, FileKind, Scrutiny, verify_file, ve
 pub use combine::{Combination, CombineError, Combined, combine};
 pub use create::{Blueprint, CreateError, Created, Creation, Keys, create_cluster};
 pub use deposits::DepositsError;
+pub(crate) use deposits::checked_deposits;
 pub use draft::Unwritable;
 pub(crate) use draft::put_whole;
 pub use export::{ExportError, Exported, export_charon};

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use hearth_api::{
     AgreeRequest, AlertsReply, AlertsRequest, BackUpRequest, BackupReply, BeginCeremonyRequest,
     BringBackRequest, ChangeSettingsRequest, ChannelsReply, ChannelsRequest, ChecksReply, ChecksRequest,
-    ClusterReply, ClusterRequest, DutiesReply, DutiesRequest, DutyRecord, DutyUnderWay, ErrorCode,
-    FindBeaconsReply, FindBeaconsRequest, FormingReply, FormingRequest, Handler, HistoryReply, HistoryRequest,
-    InviteReply, KeysReply, KeysRequest, LeaveFormingRequest, Mark, MoveInRequest, MuteKindRequest,
-    NameSeatRequest, NewClusterReply, NodeView, PlanClusterRequest, PractiseRestoreRequest, Publisher,
-    ReadInviteRequest, RemoveChannelRequest, ReopenSeatRequest, SetChannelRequest, SetDigestRequest,
-    SetQuietHoursRequest, SetReadyRequest, SettingsReply, SettingsRequest, SlashingExportReply,
-    SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,
-    SnoozeRequest, StatusRequest, StopReply, StopRequest, TakeSeatRequest, TestChannelRequest, UiError,
-    without_this_node,
+    ClusterReply, ClusterRequest, DepositReply, DepositRequest, DutiesReply, DutiesRequest, DutyRecord,
+    DutyUnderWay, ErrorCode, FindBeaconsReply, FindBeaconsRequest, FormingReply, FormingRequest, Handler,
+    HistoryReply, HistoryRequest, InviteReply, KeysReply, KeysRequest, LeaveFormingRequest, Mark,
+    MoveInRequest, MuteKindRequest, NameSeatRequest, NewClusterReply, NodeView, PlanClusterRequest,
+    PractiseRestoreRequest, Publisher, ReadInviteRequest, RemoveChannelRequest, ReopenSeatRequest,
+    SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SetReadyRequest, SettingsReply, SettingsRequest,
+    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
+    SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TakeSeatRequest, TestChannelRequest,
+    UiError, without_this_node,
 };
 use hearth_types::LockHash;
 use tokio::sync::{mpsc, oneshot};
@@ -204,6 +204,10 @@ impl Handler for Desk {
 
     async fn move_in(&self, request: MoveInRequest) -> Result<NewClusterReply, UiError> {
         self.newcomers.move_in(request).await
+    }
+
+    async fn deposit(&self, request: DepositRequest) -> Result<DepositReply, UiError> {
+        self.clusters.keys(request.cluster)?.deposit().await
     }
 
     async fn forming(&self, request: FormingRequest) -> Result<FormingReply, UiError> {

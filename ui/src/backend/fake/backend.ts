@@ -13,6 +13,7 @@ import {
   type SettingsReply,
   type StopRequest,
   type StopReply,
+  type DepositReply,
   type FormedCluster,
   type NewClusterReply,
 } from "$api";
@@ -124,6 +125,7 @@ export class FakeBackend implements Backend {
     practise_restore: (request) => this.#keysOf(request.cluster).practise(request),
     bring_back: ({ path }) => this.#arrive(path),
     move_in: ({ path }) => this.#arrive(path),
+    deposit: ({ cluster }) => this.#deposit(cluster),
     forming: ({ code_of }) => this.#forming.show(code_of),
     plan_cluster: (request) => this.#forming.plan(request),
     read_invite: ({ link }) => this.#forming.read(link),
@@ -256,6 +258,14 @@ export class FakeBackend implements Backend {
     const folder = "/home/sam/.local/share/hearth/clusters/5f3a9c1e";
     const validators = came.validators.length;
     return { folder, name: came.name, cluster: came.id, operator: 2, validators, warnings: [], restart_needed: !waited };
+  }
+
+  #deposit(id: string | null): DepositReply {
+    const { validators } = this.#cluster({ cluster: id });
+    const deposits = validators.map(({ pubkey, withdrawal_address }) => ({ pubkey, withdrawal_address, amount: "32000000000" }));
+    const path = "/home/sam/.local/share/hearth/clusters/5f3a9c1e/deposit-data.json";
+    const hash = "9d1f6e0d3b5a497f1e6c2d4b8a90e7f3c5d1b2a6e4987c0d5f3b1a2e6c4d808c";
+    return { network: "hoodi", real_money: false, launchpad: "https://hoodi.launchpad.ethereum.org", files: [{ path, hash, deposits }] };
   }
 
   /** A cluster was formed here. */

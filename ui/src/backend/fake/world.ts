@@ -246,7 +246,7 @@ export function facts(cluster: FakeCluster): ClusterReply {
     validators: cluster.validators.map((index) => ({
       pubkey: pubkeyOf(index),
       index,
-      stage: "active",
+      stage: cluster.stage === "unknown" || cluster.stage === "queued" ? "not_deposited" : "active",
       fee_recipient: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
       withdrawal_address: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
     })),
