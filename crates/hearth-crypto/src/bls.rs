@@ -56,6 +56,10 @@ impl SecretKey {
         Signature(self.0.sign(root.as_bytes(), curve::CIPHERSUITE, &[]))
     }
 
+    pub(crate) fn sign_in(&self, hash: &[u8; 32], ciphersuite: &[u8]) -> Signature {
+        Signature(self.0.sign(hash, ciphersuite, &[]))
+    }
+
     /// The key whose signature is the sum of the signatures by `keys`; `None` if there are none or they cancel out.
     pub fn sum<'a>(keys: impl IntoIterator<Item = &'a SecretKey>) -> Option<Self> {
         let sum = keys.into_iter().fold(curve::Scalar::small(0), |sum, key| sum.plus(&key.scalar()));

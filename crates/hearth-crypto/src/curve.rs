@@ -15,18 +15,22 @@ use hearth_types::SigningRoot;
 pub(crate) const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
 /// The point of G2 that a secret key multiplies to sign `root`.
-#[allow(unsafe_code)]
 pub(crate) fn hash_to_g2(root: &SigningRoot) -> blst_p2_affine {
+    hash_to_g2_in(root.as_bytes(), CIPHERSUITE)
+}
+
+/// The same for a hash in a ciphersuite.
+#[allow(unsafe_code)]
+pub(crate) fn hash_to_g2_in(message: &[u8; 32], ciphersuite: &[u8]) -> blst_p2_affine {
     let (mut hashed, mut point) = (blst_p2::default(), blst_p2_affine::default());
-    let message = root.as_bytes();
     // SAFETY: each pointer is paired with the length of the slice it came from; an empty augmentation may be null.
     unsafe {
         blst::blst_hash_to_g2(
             &mut hashed,
             message.as_ptr(),
             message.len(),
-            CIPHERSUITE.as_ptr(),
-            CIPHERSUITE.len(),
+            ciphersuite.as_ptr(),
+            ciphersuite.len(),
             std::ptr::null(),
             0,
         );
@@ -217,6 +221,18 @@ fn g2_negated(point: &blst_p2_affine) -> blst_p2_affine {
         blst::blst_p2_to_affine(&mut negated, &full);
     }
     negated
+}
+
+/// `point * factor` in G1. Constant time.
+#[allow(unsafe_code)]
+pub(crate) fn g1_multiply(point: &blst_p1_affine, factor: &Scalar) -> blst_p1 {
+    let (mut whole, mut product) = (blst_p1::default(), blst_p1::default());
+    // SAFETY: see the module; 255 bits are read from a buffer of 32 bytes.
+    unsafe {
+        blst::blst_p1_from_affine(&mut whole, point);
+        blst::blst_p1_mult(&mut product, &whole, factor.0.b.as_ptr(), SCALAR_BITS);
+    }
+    product
 }
 
 /// `point * factor` in G2.

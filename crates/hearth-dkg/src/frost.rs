@@ -35,7 +35,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    fn others(&self) -> impl Iterator<Item = OperatorIndex> + use<> {
+    pub(crate) fn others(&self) -> impl Iterator<Item = OperatorIndex> + use<> {
         let me = self.me;
         OperatorIndex::all(self.operators).filter(move |operator| *operator != me)
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{begin, casts_of, confirm, exchange, operator, shares_from};
 
-fn shared(name: &str) -> Option<Value> {
+pub(crate) fn shared(name: &str) -> Option<Value> {
     let folder = std::env::var_os("HEARTH_VECTORS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors")),
         PathBuf::from,
@@ -26,15 +26,15 @@ fn shared(name: &str) -> Option<Value> {
     }
 }
 
-fn bytes<const N: usize>(value: &Value) -> [u8; N] {
+pub(crate) fn bytes<const N: usize>(value: &Value) -> [u8; N] {
     hex::decode(value.as_str().unwrap()).unwrap().try_into().unwrap()
 }
 
-fn secret(value: &Value) -> SecretKey {
+pub(crate) fn secret(value: &Value) -> SecretKey {
     SecretKey::from_bytes(&bytes(value)).unwrap()
 }
 
-fn number(value: &Value) -> u64 {
+pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
 }
 
@@ -42,7 +42,7 @@ fn share_index(value: &Value) -> ShareIndex {
     ShareIndex::new(u8::try_from(number(value)).unwrap()).unwrap()
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().unwrap()
 }
 

@@ -11,6 +11,7 @@ mod conduct;
 mod drafts;
 mod failure;
 pub mod frost;
+pub mod pedersen;
 mod proto;
 pub mod signatures;
 pub mod sync;

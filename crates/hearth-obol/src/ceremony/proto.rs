@@ -128,3 +128,91 @@ pub(super) struct MsgSyncResponse {
     #[prost(string, tag = "2")]
     pub(super) error: String,
 }
+
+/// The key of an operator for a ceremony of the other kind (`obol-dkg.md` 13).
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct NodePubKeyMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) session_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) public_key: Vec<u8>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) shares: Option<NodePubKeyShares>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct NodePubKeyShares {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub(super) public_key_shares: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct PedersenDealBundle {
+    #[prost(uint32, tag = "1")]
+    pub(super) dealer_index: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) deals: Vec<PedersenDeal>,
+    /// The secret's point first.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub(super) public: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(super) session_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub(super) signature: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct PedersenDeal {
+    #[prost(uint32, tag = "1")]
+    pub(super) share_index: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) encrypted_share: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct PedersenResponseBundle {
+    #[prost(uint32, tag = "1")]
+    pub(super) share_index: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) responses: Vec<PedersenResponse>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(super) session_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(super) signature: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq, prost::Message)]
+pub(super) struct PedersenResponse {
+    #[prost(uint32, tag = "1")]
+    pub(super) dealer_index: u32,
+    #[prost(bool, tag = "2")]
+    pub(super) status: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct PedersenJustificationBundle {
+    #[prost(uint32, tag = "1")]
+    pub(super) dealer_index: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) justifications: Vec<PedersenJustification>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(super) session_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(super) signature: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct PedersenJustification {
+    #[prost(uint32, tag = "1")]
+    pub(super) share_index: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) share: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct ValidatorPubKeyShareMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) session_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) public_key_share: Vec<u8>,
+}

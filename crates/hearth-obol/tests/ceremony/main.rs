@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod broadcasts;
+mod bundles;
 mod own;
 mod rounds;
 mod signatures;
