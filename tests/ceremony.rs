@@ -52,9 +52,14 @@ impl Friends {
 
     /// A definition in a folder of this name.
     fn plan(&self, name: &str, withdrawal: &str) -> PathBuf {
+        self.plan_by("default", name, withdrawal)
+    }
+
+    fn plan_by(&self, algorithm: &str, name: &str, withdrawal: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         let at = folder.display().to_string();
         let mut arguments = vec!["create", "dkg", "--name", "friends", "--output-dir", &at];
+        arguments.extend(["--dkg-algorithm", algorithm]);
         arguments.extend(["--operator-enrs", &self.records, "--withdrawal-addresses", withdrawal]);
         arguments.extend(["--fee-recipient-addresses", "0x000000000000000000000000000000000000dEaD"]);
         let output = run(&[&arguments[..], &TESTNET].concat());
@@ -126,6 +131,24 @@ async fn four_operators_make_a_cluster_that_nobody_holds_and_it_attests() {
     nodes.iter().for_each(Running::terminate);
     for node in &mut nodes {
         assert!(node.wait(), "{}", node.log());
+    }
+}
+
+#[test]
+fn operators_whose_plan_asks_for_pedersen_make_a_cluster_that_passes_the_same_checks() {
+    let friends = Friends::new();
+    let definition = friends.plan_by("pedersen", "plan", NOBODY);
+    let ports = free_ports(OPERATORS);
+    let mut ceremony: Vec<Running> =
+        (0..OPERATORS).map(|operator| friends.dkg(operator, &ports, &definition)).collect();
+    for operator in &mut ceremony {
+        assert!(operator.wait(), "{}", operator.log());
+    }
+    for operator in 0..OPERATORS {
+        let home = friends.home(operator).display().to_string();
+        let verified = run(&[&["cluster", "verify", &home][..], &TESTNET].concat());
+        assert!(verified.status.success(), "{}", said(&verified));
+        assert!(said(&verified).contains("deposits: passed"), "{}", said(&verified));
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hearth_obol::ceremony::frost::SHARES_PROTOCOL;
+use hearth_obol::ceremony::pedersen::PEDERSEN_PROTOCOLS;
 use hearth_obol::ceremony::sync::{SYNC_FRAME_BYTES, SYNC_PROTOCOL};
 use hearth_obol::ceremony::{Ceremony, Failure};
 use hearth_obol::cluster::{Definition, Network, matching_words};
@@ -193,7 +194,7 @@ pub async fn hold_ceremony(
         listen: meeting.listen.clone(),
         peers,
         relays: meeting.relays.clone(),
-        protocols: protocols(&ceremony).to_vec(),
+        protocols: protocols(&ceremony),
         agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
         timing: hearth_p2p::Timing::default(),
         limits: hearth_p2p::Limits::default(),
@@ -240,16 +241,18 @@ fn peers(meeting: &Meeting, ceremony: &Ceremony) -> Result<Vec<PeerConfig>, Cere
 }
 
 /// What is spoken. Peers can make us hold no more than the ceremony's own size calls for.
-fn protocols(ceremony: &Ceremony) -> [Protocol; 5] {
+fn protocols(ceremony: &Ceremony) -> Vec<Protocol> {
     let (release, longest) = (ceremony.release(), ceremony.frame_bytes());
     let protocol = |id, max_frame_bytes, pattern| Protocol { id, max_frame_bytes, pattern };
-    [
+    let bundles = PEDERSEN_PROTOCOLS.map(|id| protocol(id, longest, Pattern::OneWay));
+    let others = [
         protocol(SYNC_PROTOCOL, SYNC_FRAME_BYTES, Pattern::Dialogue),
         protocol(release.signature_protocol(), longest, Pattern::RequestResponse),
         protocol(release.message_protocol(), longest, Pattern::OneWay),
         protocol(SHARES_PROTOCOL, longest, Pattern::OneWay),
         protocol(PARTIALS_PROTOCOL, longest, Pattern::OneWay),
-    ]
+    ];
+    others.into_iter().chain(bundles).collect()
 }
 
 /// What a step is for, in a few words.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hearth_crypto::k1::NodeKey;
 use hearth_obol::ceremony::frost::SHARES_PROTOCOL;
+use hearth_obol::ceremony::pedersen::PEDERSEN_PROTOCOLS;
 use hearth_obol::ceremony::sync::{Moment, Report, SYNC_PROTOCOL, encode_answer};
 use hearth_obol::ceremony::{Ceremony, Failure, Formed, Message, Output};
 use hearth_obol::cluster::Network;
@@ -193,6 +194,7 @@ impl Driver {
                 let message = match protocol {
                     SHARES_PROTOCOL => Message::Shares(&bytes),
                     PARTIALS_PROTOCOL => Message::Partials(&bytes),
+                    bundle if PEDERSEN_PROTOCOLS.contains(&bundle) => Message::Bundle(bundle, &bytes),
                     _ => Message::Broadcast(&bytes),
                 };
                 let (ceremony, key) = (&mut self.ceremony, &self.key);
@@ -263,6 +265,7 @@ impl Driver {
                 Output::Deliver(frame) => {
                     self.send_to_all(self.ceremony.release().message_protocol(), &frame.into());
                 }
+                Output::Bundle(protocol, frame) => self.send_to_all(protocol, &frame.into()),
                 Output::Partials(frame) => self.send_to_all(PARTIALS_PROTOCOL, &frame.into()),
                 Output::Share(to, frame) => self.host.send(to, SHARES_PROTOCOL, frame.to_vec()),
                 Output::Save(formed) => self.save(*formed),

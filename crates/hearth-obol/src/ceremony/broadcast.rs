@@ -23,19 +23,22 @@ pub enum Topic {
     RoundOne,
     /// The keys that came out.
     RoundTwo,
+    /// The operator's key of a ceremony after Pedersen.
+    NodeKey,
     /// The operator's signature over the lock.
     NodeSignature,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::RoundOne, Self::RoundTwo, Self::NodeSignature];
+    pub const ALL: [Self; 4] = [Self::RoundOne, Self::RoundTwo, Self::NodeKey, Self::NodeSignature];
 
     /// Its name on the wire.
     pub const fn id(self) -> &'static str {
         match self {
             Self::RoundOne => "/charon/dkg/frost/2.0.0/round1/cast",
             Self::RoundTwo => "/charon/dkg/frost/2.0.0/round2/cast",
+            Self::NodeKey => super::pedersen::NODE_KEYS,
             Self::NodeSignature => "/charon/dkg/node_sig",
         }
     }
@@ -44,6 +47,7 @@ impl Topic {
         match self {
             Self::RoundOne => "dkg.dkgpb.v1.FrostRound1Casts",
             Self::RoundTwo => "dkg.dkgpb.v1.FrostRound2Casts",
+            Self::NodeKey => "dkg.dkgpb.v1.NodePubKeyMessage",
             Self::NodeSignature => "dkg.dkgpb.v1.MsgNodeSig",
         }
     }

@@ -21,6 +21,8 @@ use super::broadcast::{self, Content, Notary, Session, Topic};
 use super::drafts::Drafts;
 use super::failure::{Failure, Reason, of_abort};
 use super::frost;
+use super::pedersen;
+use super::sequence::Sequence;
 use super::signatures::{self, Purpose, SignatureRejection};
 use super::sync::{Report, Steps, SyncRejection, has_definition, versions_agree};
 use crate::cluster::{
@@ -36,6 +38,8 @@ pub enum Output {
     Deliver(Vec<u8>),
     /// Send this share message to one operator. **Secret.**
     Share(OperatorIndex, Zeroizing<Vec<u8>>),
+    /// Send this to every other operator, by this protocol: of a ceremony after Pedersen.
+    Bundle(&'static str, Vec<u8>),
     /// Send these partial signatures to every other operator.
     Partials(Vec<u8>),
     /// Write these files, all or none, then call [`Ceremony::saved`].
@@ -51,6 +55,8 @@ pub enum Message<'a> {
     Broadcast(&'a [u8]),
     /// Shares for us alone.
     Shares(&'a [u8]),
+    /// Of a ceremony after Pedersen, by this protocol.
+    Bundle(&'static str, &'a [u8]),
     /// Partial signatures.
     Partials(&'a [u8]),
 }
@@ -77,6 +83,9 @@ enum Place {
     Barrier(i64),
     RoundOne,
     RoundTwo,
+    /// After Pedersen: everybody tells his key of the ceremony, then one run follows another.
+    NodeKeys,
+    Runs,
     Signing(Purpose),
     NodeSignatures,
     Saving,
@@ -103,6 +112,8 @@ pub struct Ceremony {
     notary: Notary,
     asking: Option<Asking>,
     delivered: BTreeSet<(OperatorIndex, Topic)>,
+    /// After Pedersen; then there are no rounds.
+    sequence: Option<Sequence>,
     round_one: Option<RoundOne>,
     round_two: Option<RoundTwo>,
     /// What others came to before us.
@@ -128,9 +139,11 @@ impl Ceremony {
         rng: &mut impl CryptoRng,
     ) -> Result<Self, Failure> {
         let failed = |reason| Failure { culprit: None, step: 0, reason };
-        if !matches!(definition.dkg_algorithm.as_str(), "" | "default" | "frost") {
-            return Err(failed(Reason::Algorithm(definition.dkg_algorithm)));
-        }
+        let after_pedersen = match definition.dkg_algorithm.as_str() {
+            "" | "default" | "frost" => false,
+            "pedersen" => true,
+            _ => return Err(failed(Reason::Algorithm(definition.dkg_algorithm))),
+        };
         let records = definition.operators.iter().map(|entry| Enr::parse(&entry.enr));
         let operators: Vec<NodePublicKey> = records
             .map(|record| record.map(|record| *record.public_key()))
@@ -164,7 +177,8 @@ impl Ceremony {
             notary: Notary::default(),
             asking: None,
             delivered: BTreeSet::new(),
-            round_one: Some(RoundOne::begin(terms, rng)),
+            sequence: after_pedersen.then(|| Sequence::new(terms, hash, rng)),
+            round_one: (!after_pedersen).then(|| RoundOne::begin(terms, rng)),
             round_two: None,
             early_claims: BTreeMap::new(),
             made: Vec::new(),
@@ -213,13 +227,17 @@ impl Ceremony {
             Place::Barrier(step) => {
                 others().filter(|operator| self.step_of(*operator).is_none_or(|at| at < step)).collect()
             }
-            Place::RoundOne | Place::RoundTwo | Place::NodeSignatures if self.asking.is_some() => {
+            Place::RoundOne | Place::RoundTwo | Place::NodeKeys | Place::NodeSignatures
+                if self.asking.is_some() =>
+            {
                 let signed =
                     self.asking.iter().flat_map(|asking| asking.signatures.keys()).collect::<BTreeSet<_>>();
                 others().filter(|operator| !signed.contains(operator)).collect()
             }
             Place::RoundOne => self.round_one.iter().flat_map(RoundOne::awaited).collect(),
             Place::RoundTwo => self.round_two.iter().flat_map(RoundTwo::awaited).collect(),
+            Place::NodeKeys => self.sequence.iter().flat_map(Sequence::unknown).collect(),
+            Place::Runs => self.sequence.iter().flat_map(Sequence::awaited).collect(),
             Place::Signing(purpose) => {
                 let awaited = self.drafts.iter().flat_map(|drafts| drafts.awaited(purpose));
                 awaited.filter(|operator| *operator != me).collect()
@@ -298,6 +316,10 @@ impl Ceremony {
         let taken = match message {
             Message::Broadcast(frame) => self.take_broadcast(from, frame),
             Message::Shares(frame) => self.take_shares(from, frame),
+            Message::Bundle(protocol, frame) => match &mut self.sequence {
+                Some(sequence) => sequence.hear(from, protocol, frame),
+                None => Err(Reason::NoSuchPurpose),
+            },
             Message::Partials(frame) => self.take_partials(from, frame),
         };
         taken.map_err(|reason| self.failure((Some(from), reason)))?;
@@ -326,6 +348,10 @@ impl Ceremony {
             }
             Told::Claims(claims) => {
                 self.early_claims.insert(from, claims);
+            }
+            Told::NodeKey(key) => {
+                let sequence = self.sequence.as_mut().ok_or(Reason::NoSuchPurpose)?;
+                sequence.take_node_key(from, key);
             }
             Told::NodeSignature(signature) => {
                 self.node_signatures.insert(from, signature);
@@ -356,6 +382,10 @@ impl Ceremony {
         Ok(match content.topic {
             Topic::RoundOne => Told::Casts(frost::decode_casts(value, share, &self.terms)?),
             Topic::RoundTwo => Told::Claims(frost::decode_claims(value, share, &self.terms)?),
+            Topic::NodeKey => {
+                let sequence = self.sequence.as_ref().ok_or(Reason::NoSuchPurpose)?;
+                Told::NodeKey(sequence.read_node_key(value)?)
+            }
             Topic::NodeSignature => Told::NodeSignature(signatures::decode_node_signature(value, from)?),
         })
     }
@@ -363,7 +393,8 @@ impl Ceremony {
     /// Bytes of the longest message of this ceremony but the steps'. What is longer is no message of it.
     pub fn frame_bytes(&self) -> usize {
         let broadcast = self.most_content() + self.operators.len() * 80;
-        broadcast.max(signatures::most_bytes(self.terms.validators))
+        let bundle = pedersen::longest(self.terms.operators);
+        broadcast.max(bundle).max(signatures::most_bytes(self.terms.validators))
     }
 
     /// Bytes of the longest content of a broadcast.
@@ -417,13 +448,27 @@ impl Ceremony {
                 let Some(round) = self.round_two.take_if(|round| round.awaited().next().is_none()) else {
                     return Ok(false);
                 };
-                self.made = round.finish().map_err(of_abort)?;
-                let network = network_of_definition(&self.definition, &self.networks)
-                    .map_err(|error| nobody(PlanError::Definition(error).into()))?;
-                let operators = self.terms.operators;
-                let drafts = Drafts::new(self.definition.clone(), network.clone(), operators, &self.made);
-                self.drafts = Some(drafts.map_err(nobody)?);
-                self.go_to(2);
+                let made = round.finish().map_err(of_abort)?;
+                self.keys_are_made(made).map_err(nobody)?;
+            }
+            Place::NodeKeys => {
+                if self.asking.is_some() {
+                    return Ok(self.deliver(out));
+                }
+                if self.sequence.iter().flat_map(Sequence::unknown).next().is_some() {
+                    return Ok(false);
+                }
+                self.place = Place::Runs;
+            }
+            Place::Runs => {
+                let Some(sequence) = &mut self.sequence else { return Ok(false) };
+                let mut sent = Vec::new();
+                let made = sequence.go_on(&mut sent);
+                out.extend(sent.into_iter().map(|(protocol, bytes)| Output::Bundle(protocol, bytes)));
+                match made? {
+                    Some(made) => self.keys_are_made(made).map_err(nobody)?,
+                    None => return Ok(false),
+                }
             }
             Place::Signing(purpose) => {
                 let Some(drafts) = &mut self.drafts else { return Ok(false) };
@@ -461,6 +506,16 @@ impl Ceremony {
         Ok(true)
     }
 
+    /// Every operator has his shares; what is to be signed with them follows from that.
+    fn keys_are_made(&mut self, made: Vec<MadeKey>) -> Result<(), Reason> {
+        self.made = made;
+        let network = network_of_definition(&self.definition, &self.networks).map_err(PlanError::Definition)?;
+        let operators = self.terms.operators;
+        self.drafts = Some(Drafts::new(self.definition.clone(), network.clone(), operators, &self.made)?);
+        self.go_to(2);
+        Ok(())
+    }
+
     /// Begins what comes after a step that everybody has reached.
     fn enter(
         &mut self,
@@ -471,10 +526,16 @@ impl Ceremony {
         let nobody = |reason: Reason| (None, reason);
         match step {
             1 => {
-                let casts =
-                    self.round_one.as_ref().map(|round| frost::encode_casts(&self.terms, round.casts()));
-                self.place = Place::RoundOne;
-                self.ask(Topic::RoundOne, casts.unwrap_or_default(), key, out);
+                if let Some(sequence) = &self.sequence {
+                    let value = sequence.node_key();
+                    self.place = Place::NodeKeys;
+                    self.ask(Topic::NodeKey, value, key, out);
+                } else {
+                    let casts =
+                        self.round_one.as_ref().map(|round| frost::encode_casts(&self.terms, round.casts()));
+                    self.place = Place::RoundOne;
+                    self.ask(Topic::RoundOne, casts.unwrap_or_default(), key, out);
+                }
             }
             2 => match self.drafts.as_ref().and_then(|drafts| drafts.deposits().next()) {
                 Some(first) => self.sign(first, out).map_err(nobody)?,
@@ -572,5 +633,6 @@ impl Ceremony {
 enum Told {
     Casts(Vec<hearth_dkg::frost::Cast>),
     Claims(Vec<Claim>),
+    NodeKey(hearth_crypto::PublicKey),
     NodeSignature([u8; 65]),
 }

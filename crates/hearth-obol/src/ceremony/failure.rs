@@ -1,11 +1,13 @@
 //! Why a ceremony ends without a cluster.
 
+use hearth_dkg::pedersen::Fault;
 use hearth_dkg::{Abort, Blame, Rule};
 use hearth_types::OperatorIndex;
 use thiserror::Error;
 
 use super::broadcast::BroadcastRejection;
 use super::frost::FrostRejection;
+use super::pedersen::PedersenRejection;
 use super::signatures::SignatureRejection;
 use super::sync::SyncRejection;
 use crate::cluster::{PlanError, Unhashable, VerifyError};
@@ -40,6 +42,15 @@ pub enum Reason {
     /// Of its messages.
     #[error("sent {0}")]
     Frost(#[from] FrostRejection),
+    /// Of the key generation after Pedersen.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    /// Of its messages.
+    #[error("sent {0}")]
+    Pedersen(#[from] PedersenRejection),
+    /// The others would go on without us.
+    #[error("the others take this operator for one who {0}")]
+    LeftOut(Fault),
     /// Of a broadcast.
     #[error("sent {0}")]
     Broadcast(#[from] BroadcastRejection),

@@ -13,6 +13,7 @@ mod failure;
 pub mod frost;
 pub mod pedersen;
 mod proto;
+mod sequence;
 pub mod signatures;
 pub mod sync;
 

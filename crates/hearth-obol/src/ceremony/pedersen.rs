@@ -28,6 +28,10 @@ pub const JUSTIFICATIONS_PROTOCOL: &str = "/charon/dkg/pedersen/1.0.0/just_bundl
 /// Protocol of public shares, when a run is over.
 pub const PUBLIC_SHARES_PROTOCOL: &str = "/charon/dkg/pedersen/1.0.0/val_pubkey_share";
 
+/// All of them.
+pub const PEDERSEN_PROTOCOLS: [&str; 4] =
+    [DEALS_PROTOCOL, RESPONSES_PROTOCOL, JUSTIFICATIONS_PROTOCOL, PUBLIC_SHARES_PROTOCOL];
+
 /// Bytes of an entry of a bundle, with its number and lengths.
 const ENTRY_BYTES: usize = 128;
 
@@ -65,6 +69,9 @@ pub enum PedersenRejection {
     /// No share: zero, or not below the order.
     #[error("{0}")]
     Share(#[from] InvalidSecretKey),
+    /// More than anybody can have to say before it is our turn.
+    #[error("more messages than there are runs to come")]
+    TooMany,
     /// Two shares for one operator.
     #[error("two entries for one operator")]
     Repeated,

@@ -6,8 +6,12 @@ use std::collections::BTreeMap;
 use hearth_crypto::k1::NodeKey;
 use hearth_crypto::{PublicKey, SecretKey};
 use hearth_dkg::Rule;
+use hearth_dkg::pedersen::Fault;
 use hearth_obol::ceremony::broadcast::{BroadcastRejection, Content, Topic, encode_request};
 use hearth_obol::ceremony::frost::FrostRejection;
+use hearth_obol::ceremony::pedersen::{
+    DEALS_PROTOCOL, PUBLIC_SHARES_PROTOCOL, PedersenRejection, RESPONSES_PROTOCOL,
+};
 use hearth_obol::ceremony::signatures::{Purpose, SignatureRejection, encode_node_signature, encode_partials};
 use hearth_obol::ceremony::sync::{Moment, Report, SyncRejection, sign_definition};
 use hearth_obol::ceremony::{Ceremony, Failure, Formed, Message, Output, Reason, Release};
@@ -48,8 +52,12 @@ fn keys() -> Vec<NodeKey> {
 }
 
 fn definition(validators: usize) -> Definition {
+    definition_by(DkgAlgorithm::Default, validators)
+}
+
+fn definition_by(dkg_algorithm: DkgAlgorithm, validators: usize) -> Definition {
     let records: Vec<String> = keys().iter().map(|key| Enr::create(key).text().to_owned()).collect();
-    plan(1).for_ceremony(&records, validators).unwrap()
+    Plan { dkg_algorithm, ..plan(1) }.for_ceremony(&records, validators).unwrap()
 }
 
 fn ceremony(definition: &Definition, me: u8, release: Release, seed: u64) -> Ceremony {
@@ -64,6 +72,7 @@ enum Mail {
     Answer(Vec<u8>),
     Broadcast(Vec<u8>),
     Shares(Vec<u8>),
+    Bundle(&'static str, Vec<u8>),
     Partials(Vec<u8>),
 }
 
@@ -91,12 +100,21 @@ impl World {
 
     /// Runs until all are done, or until the first good operator gives up.
     fn run(&mut self, tamper: Tamper<'_>) -> Result<(), (OperatorIndex, Failure)> {
+        if self.ends(tamper)? {
+            return Ok(());
+        }
+        let waits = self.nodes.iter().map(|(ceremony, _)| (ceremony.step(), ceremony.awaited()));
+        panic!("the ceremony stands still: {:?}", waits.collect::<Vec<_>>());
+    }
+
+    /// Whether all are done before it stands still.
+    fn ends(&mut self, tamper: Tamper<'_>) -> Result<bool, (OperatorIndex, Failure)> {
         for me in OperatorIndex::all(OPERATORS) {
             self.act(me, |ceremony, key| ceremony.begin(key))?;
         }
         for _ in 0..20_000 {
             if self.done.len() == usize::from(OPERATORS) {
-                return Ok(());
+                return Ok(true);
             }
             if self.mail.is_empty() || self.rng.random_bool(0.3) {
                 self.report()?;
@@ -109,8 +127,7 @@ impl World {
             }
             self.carry(from, to, &mail)?;
         }
-        let waits = self.nodes.iter().map(|(ceremony, _)| (ceremony.step(), ceremony.awaited()));
-        panic!("the ceremony stands still: {:?}", waits.collect::<Vec<_>>());
+        Ok(false)
     }
 
     /// One operator tells another how far it is.
@@ -155,6 +172,9 @@ impl World {
             Mail::Shares(frame) => {
                 self.act(to, |ceremony, key| ceremony.hear(from, Message::Shares(frame), key))
             }
+            Mail::Bundle(protocol, frame) => {
+                self.act(to, |ceremony, key| ceremony.hear(from, Message::Bundle(protocol, frame), key))
+            }
             Mail::Partials(frame) => {
                 self.act(to, |ceremony, key| ceremony.hear(from, Message::Partials(frame), key))
             }
@@ -184,6 +204,7 @@ impl World {
             match output {
                 Output::Ask(frame) => to_all(Mail::Request(frame)),
                 Output::Deliver(frame) => to_all(Mail::Broadcast(frame)),
+                Output::Bundle(protocol, frame) => to_all(Mail::Bundle(protocol, frame)),
                 Output::Partials(frame) => to_all(Mail::Partials(frame)),
                 Output::Share(to, frame) => self.mail.push((me, to, Mail::Shares(frame.to_vec()))),
                 Output::Save(formed) => save = Some(*formed),
@@ -204,14 +225,17 @@ fn honest(_: &mut World, _: OperatorIndex, _: OperatorIndex, _: &mut Mail) {}
 
 #[test]
 fn four_operators_end_with_one_cluster_whatever_the_order_of_their_messages() {
-    for (seed, release, validators) in [
-        (1, Release::V1_11, 1),
-        (2, Release::V1_11, 3),
-        (3, Release::V1_10, 2),
-        (4, Release::V1_11, 2),
-        (5, Release::V1_10, 1),
+    for (seed, release, algorithm, validators) in [
+        (1, Release::V1_11, DkgAlgorithm::Default, 1),
+        (2, Release::V1_11, DkgAlgorithm::Frost, 3),
+        (3, Release::V1_10, DkgAlgorithm::Default, 2),
+        (4, Release::V1_11, DkgAlgorithm::Default, 2),
+        (5, Release::V1_10, DkgAlgorithm::Default, 1),
+        (6, Release::V1_11, DkgAlgorithm::Pedersen, 3),
+        (7, Release::V1_10, DkgAlgorithm::Pedersen, 1),
+        (8, Release::V1_11, DkgAlgorithm::Pedersen, 2),
     ] {
-        let mut world = World::new(&definition(validators), release, seed);
+        let mut world = World::new(&definition_by(algorithm, validators), release, seed);
         world.run(&mut honest).unwrap();
         let first = &world.formed[&operator(0)];
         // Read and judged as a stranger would, not by what the ceremony holds of it.
@@ -236,6 +260,75 @@ fn four_operators_end_with_one_cluster_whatever_the_order_of_their_messages() {
             assert!(whole.verify(&PublicKey::from_bytes(&group).unwrap(), &root), "seed {seed}");
         }
     }
+}
+
+#[test]
+fn who_breaks_a_rule_after_pedersen_is_named_and_nobody_has_files() {
+    type Spoil = fn(&'static str, &mut Vec<u8>);
+    let cases: [(&str, Spoil, Option<Reason>); 4] = [
+        (
+            "a truncated bundle",
+            |_, frame| frame.truncate(frame.len() / 2),
+            Some(Reason::Pedersen(PedersenRejection::Undecodable)),
+        ),
+        (
+            "a bundle in another's name",
+            |protocol, frame| {
+                if protocol == RESPONSES_PROTOCOL {
+                    // Field 1, the author, is operator 3 here.
+                    frame.splice(0..2, [0x08, 0x03]);
+                }
+            },
+            Some(Reason::Pedersen(PedersenRejection::Author(3))),
+        ),
+        (
+            "a public share of somebody else",
+            |protocol, frame| {
+                if protocol == PUBLIC_SHARES_PROTOCOL {
+                    let end = frame.len() - 48;
+                    frame.splice(end.., other(9).public_key().to_bytes());
+                }
+            },
+            Some(Reason::Fault(Fault::PublicShare)),
+        ),
+        // It is signed by nobody then, and the ceremony waits for a genuine one until its driver gives up.
+        (
+            "a changed deal",
+            |protocol, frame| {
+                if protocol == DEALS_PROTOCOL {
+                    frame[40] ^= 1;
+                }
+            },
+            None,
+        ),
+    ];
+    for (name, spoil, reason) in cases {
+        let mut world = World::new(&definition_by(DkgAlgorithm::Pedersen, 2), Release::V1_11, 7);
+        let mut tamper = |_: &mut World, _: OperatorIndex, _: OperatorIndex, mail: &mut Mail| {
+            if let Mail::Bundle(protocol, frame) = mail {
+                spoil(protocol, frame);
+            }
+        };
+        let end = world.ends(&mut tamper);
+        assert!(world.formed.is_empty(), "{name}: nobody has files");
+        match (end, reason) {
+            (Err((_, failure)), Some(reason)) => {
+                assert_eq!((failure.culprit, failure.reason), (Some(operator(BAD)), reason), "{name}");
+            }
+            (Ok(false), None) => {
+                let (ceremony, _) = &world.nodes[0];
+                assert_eq!((ceremony.step(), ceremony.awaited()), (1, vec![operator(BAD)]), "{name}");
+            }
+            (end, _) => panic!("{name}: {end:?}"),
+        }
+    }
+}
+
+#[test]
+fn bundles_have_no_place_in_a_ceremony_of_the_other_kind() {
+    let mut frost = ceremony(&definition(1), 0, Release::V1_11, 1);
+    let refused = frost.hear(operator(1), Message::Bundle(DEALS_PROTOCOL, &[]), &node_key(1)).map(drop);
+    assert_eq!(refused.unwrap_err().reason, Reason::NoSuchPurpose);
 }
 
 /// Runs with a bad operator and says who gave up first, and why.
@@ -467,16 +560,13 @@ fn who_is_silent_is_known_at_every_step() {
 
 #[test]
 fn a_ceremony_that_cannot_be_held_does_not_begin() {
-    let mut pedersen = plan(1);
-    pedersen.dkg_algorithm = DkgAlgorithm::Pedersen;
-    let records: Vec<String> = keys().iter().map(|key| Enr::create(key).text().to_owned()).collect();
-    let pedersen = pedersen.for_ceremony(&records, 1).unwrap();
+    let unheard_of = Definition { dkg_algorithm: "unheard of".into(), ..definition(1) };
     let begin = |definition: &Definition, key: &NodeKey| {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let begun = Ceremony::new(definition.clone(), &Networks::known(), Release::V1_11, key, &mut rng);
         begun.map(|_| ()).unwrap_err().reason
     };
-    assert_eq!(begin(&pedersen, &node_key(1)), Reason::Algorithm("pedersen".into()));
+    assert_eq!(begin(&unheard_of, &node_key(1)), Reason::Algorithm("unheard of".into()));
     let stranger = begin(&definition(1), &node_key(9));
     assert!(stranger.to_string().contains("none of them is this node's"), "{stranger}");
 }
