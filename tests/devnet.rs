@@ -1,4 +1,5 @@
-//! A cluster of four real nodes on a chain whose consensus code nobody here wrote (Lodestar), from genesis through a fork.
+//! A cluster of four real nodes, made in a key ceremony of theirs, on a chain whose consensus code nobody here wrote (Lodestar), from
+//! genesis through a fork.
 //!
 //! Proof is taken from later blocks of the chain: committee bits and aggregation bits, not our own word.
 
@@ -17,7 +18,9 @@ use std::time::Duration;
 
 use hearth_api::{Client, DutiesRequest};
 use hearth_beacon::{BeaconNode, BeaconNodes, BlockId, NodeUrl, Patience, Places, connect};
-use hearth_tests::{Running, create_cluster, free_ports, node_commands, open_window, pubkeys, said, workspace};
+use hearth_tests::{
+    Running, create_cluster, form_cluster, free_ports, node_commands, open_window, pubkeys, said, workspace,
+};
 use hearth_types::{ChainSpec, Epoch, Slot, ValidatorIndex, ValidatorPubkey};
 use tokio::time::{Instant, sleep_until};
 
@@ -84,7 +87,7 @@ fn packages() -> Result<(), String> {
 async fn on_lodestar(forks: &[String]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cluster = folder.path().join("cluster");
-    create_cluster(&cluster, "devnet", 4, FORK_VERSION, &["--num-validators", &OURS.to_string()]);
+    form_cluster(&cluster, 4, FORK_VERSION, OURS);
     let pubkeys = pubkeys(&cluster);
     let listed: Vec<String> = pubkeys.iter().map(ToString::to_string).collect();
     std::fs::write(folder.path().join("pubkeys.txt"), listed.join("\n")).expect("the folder is ours");

@@ -252,37 +252,20 @@ async fn friends_whom_nobody_reaches_directly_form_a_cluster_through_a_relay_tha
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_dies_in_the_ceremony_comes_back_and_it_goes_on_or_all_try_again_together() {
+async fn who_is_restarted_goes_back_to_a_ceremony_that_waits_and_one_that_is_stopped_is_begun_again_together() {
     let mut friends = Friends::new().await;
-    friends.seated().await;
-    friends.agree().await;
-    friends.hold().await;
-    friends.all[3].sees("the ceremony", |forming| forming.stage == FormingStage::Ceremony).await;
-    friends.all[3].restart().await;
-    // While they find each other nobody notices; later it fails for everybody.
-    let over = |forming: &Forming| forming.stage != FormingStage::Ceremony;
-    let ends = friends.each("the end of the ceremony", over).await;
-    let formed = ends.iter().filter(|end| end.formed.is_some()).count();
-    assert!(formed == 0 || formed == 4, "{ends:#?}");
-    if formed == 0 {
-        assert!(ends.iter().take(3).all(|end| end.trouble.is_some()), "{ends:#?}");
-        friends.hold().await;
-    }
-    friends.formed().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ceremony_that_is_stopped_fails_for_all_and_is_begun_again_together() {
-    let mut friends = Friends::new().await;
-    friends.seated().await;
-    friends.agree().await;
     // Maya cannot come, so that the others wait.
     let taken = std::net::TcpListener::bind(("127.0.0.1", friends.all[1].port)).expect("her port is free");
+    friends.seated().await;
+    friends.agree().await;
     friends.hold().await;
     let failed = |forming: &Forming| forming.stage != FormingStage::Ceremony && forming.trouble.is_some();
     friends.all[1].sees("that she cannot listen", failed).await;
     let others = |forming: &Forming| forming.seats.iter().filter(|seat| seat.step == Some(0)).count() == 3;
     friends.all[3].sees("the others", others).await;
+    friends.all[3].restart().await;
+    friends.all[3].sees("the others again", others).await;
+    friends.all[0].sees("Tomás again", others).await;
     let stop = |confirmed| LeaveFormingRequest { confirmed };
     let asked = friends.all[3].window.leave_forming(stop(false)).await.expect_err("it is not confirmed");
     assert!(asked.remedy.contains("for everybody"), "{asked:?}");

@@ -208,6 +208,45 @@ pub fn create_cluster(cluster: &Path, name: &str, nodes: usize, version: &str, m
     assert!(output.status.success(), "{}", said(&output));
 }
 
+/// Makes a cluster in `cluster/node0`, … as its operators do: each has a key, all have one plan, and a ceremony of real processes does
+/// the rest, so that nobody ever has a validator's key.
+pub fn form_cluster(cluster: &Path, nodes: usize, version: &str, validators: usize) {
+    let home = |node: usize| cluster.join(format!("node{node}"));
+    let record = |node: usize| {
+        let text = said(&run(&["create", "enr", "--data-dir", &home(node).display().to_string()]));
+        text.split_whitespace().find(|word| word.starts_with("enr:-")).expect("a record").to_owned()
+    };
+    let records = (0..nodes).map(record).collect::<Vec<_>>().join(",");
+    let network = ["--testnet-name", "devnet", "--testnet-fork-version", version];
+    let network =
+        [&network[..], &["--testnet-chain-id", "3735928", "--testnet-genesis-timestamp", "1"]].concat();
+    let (place, count) = (cluster.display().to_string(), validators.to_string());
+    let plan = ["create", "dkg", "--name", "devnet", "--output-dir", &place, "--operator-enrs", &records];
+    let plan = [&plan[..], &["--num-validators", &count]].concat();
+    let nobody = "0x000000000000000000000000000000000000dEaD";
+    let addresses = ["--withdrawal-addresses", nobody, "--fee-recipient-addresses", nobody];
+    let planned = run(&[&plan[..], &addresses, &network].concat());
+    assert!(planned.status.success(), "{}", said(&planned));
+    let ports = free_ports(nodes);
+    let operator = |node: usize| {
+        let mut command = Command::new(hearth());
+        command.args(["dkg", "--insecure-keys", "--definition"]).arg(cluster.join("cluster-definition.json"));
+        command.arg("--data-dir").arg(home(node)).args(&network);
+        for (peer, port) in ports.iter().enumerate() {
+            if peer == node {
+                command.args(["--p2p-tcp-address", &format!("127.0.0.1:{port}")]);
+            } else {
+                command.args(["--peer", &format!("{}=127.0.0.1:{port}", peer + 1)]);
+            }
+        }
+        Running::start(command, &cluster.join(format!("dkg{node}.log")))
+    };
+    let mut ceremony: Vec<Running> = (0..nodes).map(operator).collect();
+    for operator in &mut ceremony {
+        assert!(operator.wait(), "{}", operator.log());
+    }
+}
+
 /// Arguments with which each of `count` operators, whose folders are `folder/node0`, …, reaches the others.
 pub fn node_commands(folder: &Path, count: usize, beacon_node: &str) -> Vec<Command> {
     let ports = free_ports(count);

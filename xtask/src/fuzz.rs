@@ -21,6 +21,10 @@ pub(crate) enum Target {
     Enr,
     /// EIP-2335 keystores.
     Keystore,
+    /// Messages of a key ceremony.
+    Ceremony,
+    /// Invitations, and messages of a gathering.
+    Gathering,
 }
 
 impl Target {
@@ -30,6 +34,8 @@ impl Target {
             Self::Lock => "lock",
             Self::Enr => "enr",
             Self::Keystore => "keystore",
+            Self::Ceremony => "ceremony",
+            Self::Gathering => "gathering",
         }
     }
 
@@ -41,6 +47,7 @@ impl Target {
             // Twice what is read, so that the limit is passed as well.
             Self::Enr => 2 << 10,
             Self::Keystore => 3 << 10,
+            Self::Ceremony | Self::Gathering => 2 << 10,
         }
     }
 }

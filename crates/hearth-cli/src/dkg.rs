@@ -209,7 +209,7 @@ fn explained(error: CeremonyError) -> anyhow::Error {
         | CeremonyError::Lost { .. } => {
             "No keys were kept and nobody should deposit. All operators begin again together, with the same command."
         }
-        CeremonyError::Unconfirmed(_) => {
+        CeremonyError::Unconfirmed { .. } => {
             "Nobody should deposit before every operator has said that he has the same lock (hearth cluster show). If one has \
              none, all move the new files away and begin again together."
         }

@@ -24,7 +24,8 @@ pub struct Guest {
     standing: Standing,
     #[cbor(n(3), with = "crate::kept")]
     definition: Option<Definition>,
-    #[cbor(skip)]
+    /// As the organiser last told: where the others are.
+    #[n(4)]
     seats: Vec<SeatState>,
     /// What the organiser's clock is ahead of this one, milliseconds, at the last answer.
     #[cbor(skip)]

@@ -108,7 +108,7 @@ pub struct Report {
     /// The record of his node.
     #[n(0)]
     pub record: String,
-    /// That the node is his: see [`prove`].
+    /// That the node is his: its key's signature over the organiser's identity and the seat's.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub proof: [u8; 64],
     /// How far he is.

@@ -326,6 +326,7 @@ fn what_is_kept_over_a_restart_is_the_plan_the_seats_and_the_agreement() {
     let (_, guest) = &round.guests[1];
     let again: Guest = minicbor::decode(&minicbor::to_vec(guest).expect("it writes")).expect("it reads");
     assert_eq!((again.hash(), again.standing()), (guest.hash(), guest.standing()));
+    assert_eq!(again.seats(), guest.seats());
 }
 
 #[test]

@@ -146,9 +146,14 @@ pub enum CeremonyError {
     Unsaved(#[from] SaveError),
     /// The files are written here, and it is not known that everybody has his.
     #[error(
-        "{0}; this operator's files were written before that, and it is not known whether every other operator has his"
+        "{why}; this operator's files were written before that, and it is not known whether every other operator has his"
     )]
-    Unconfirmed(Box<Self>),
+    Unconfirmed {
+        /// What he has.
+        held: Box<Held>,
+        /// Why it is not known.
+        why: Box<Self>,
+    },
     /// A part of this program died.
     #[error("the program is broken: {0}")]
     Broken(String),

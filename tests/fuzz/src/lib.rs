@@ -1,4 +1,4 @@
-//! What the parsers of foreign files promise, held against any bytes.
+//! What the parsers of foreign files and messages promise, held against any bytes.
 //!
 //! One function per kind of file. It takes bytes as a stranger could send them, does with them whatever a node would do,
 //! and panics when a promise is broken: a parser that panics itself, a file that is written otherwise than it was read,
@@ -7,15 +7,19 @@
 //!
 //! Knows only what the crates make public. The same bytes always take the same road.
 
+mod ceremony;
 mod definition;
 mod enr;
+mod gathering;
 mod keystore;
 mod lock;
 
 use std::fmt::Display;
 
+pub use ceremony::ceremony;
 pub use definition::definition;
 pub use enr::enr;
+pub use gathering::gathering;
 pub use keystore::keystore;
 pub use lock::lock;
 
@@ -23,8 +27,14 @@ pub use lock::lock;
 type Promise = fn(&[u8]);
 
 /// Every target, by the name of its file in `fuzz_targets/` and of its folder in `corpus/`.
-pub const TARGETS: [(&str, Promise); 4] =
-    [("definition", definition), ("lock", lock), ("enr", enr), ("keystore", keystore)];
+pub const TARGETS: [(&str, Promise); 6] = [
+    ("definition", definition),
+    ("lock", lock),
+    ("enr", enr),
+    ("keystore", keystore),
+    ("ceremony", ceremony),
+    ("gathering", gathering),
+];
 
 /// Bytes of the longest sentence about a file. Parts of the file that a sentence repeats are cut, well below this.
 const LONGEST_SENTENCE: usize = 1024;

@@ -119,8 +119,8 @@ impl Driver {
             self.held = Some(held);
         }
         // Files that are there stay: whoever merely lost the others at the end has a sound cluster.
-        outcome.map_err(|error| match self.held {
-            Some(_) => CeremonyError::Unconfirmed(Box::new(error)),
+        outcome.map_err(|error| match self.held.take() {
+            Some(held) => CeremonyError::Unconfirmed { held: Box::new(held), why: Box::new(error) },
             None => error,
         })
     }

@@ -1,6 +1,7 @@
 //! One gathering, from the plan or the invitation to the cluster's files.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub(super) struct Gathering {
     reached: Reached,
     network: Network,
     door: Option<Door>,
+    /// Keeps a guest's port for the ceremony: he listens nowhere before, and others choose a port meanwhile.
+    port: Option<TcpListener>,
     ceremony: Option<Taking>,
     /// Number of the newest ceremony that was gone to, and how it ended.
     gone_to: u32,
@@ -148,6 +151,7 @@ impl Gathering {
             reached,
             network,
             door: None,
+            port: None,
             ceremony: None,
             gone_to,
             outcome: None,
@@ -277,6 +281,10 @@ impl Gathering {
         if self.door.is_none() {
             self.open().await;
         }
+        if self.port.is_none() && matches!(self.side, Side::Guest(_)) {
+            // Where it cannot be had, the ceremony says so.
+            self.port = self.reached.listen.first().and_then(|address| TcpListener::bind(address).ok());
+        }
         self.say(false);
     }
 
@@ -387,6 +395,7 @@ impl Gathering {
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
         self.shut().await;
+        self.port = None;
         match Taking::part(grounds, (&self.folder, self.me()), &self.reached, definition, self.peers()).await {
             Ok(taking) => self.ceremony = Some(taking),
             Err(error) => self.failed(error),
@@ -411,7 +420,8 @@ impl Gathering {
     async fn ended(&mut self, ended: Ended, grounds: &Grounds) {
         self.ceremony = None;
         match ended {
-            Ended::Formed(held) => {
+            Ended::Formed(held, doubt) => {
+                self.trouble = doubt;
                 self.outcome = Some(Outcome::Formed(*held.lock_hash.as_bytes()));
                 let settled = super::taking::settle(grounds, &self.folder, &self.reached, self.peers()).await;
                 if let Err(error) = settled {

@@ -50,7 +50,8 @@ pub(super) enum Moved {
 
 /// How it ended.
 pub(super) enum Ended {
-    Formed(Held),
+    /// With what is in doubt.
+    Formed(Held, Option<String>),
     Failed(String),
 }
 
@@ -102,7 +103,13 @@ impl Taking {
                 self.note(news);
                 None
             }
-            Moved::Over(Ok(held)) => Some(Ended::Formed(held)),
+            Moved::Over(Ok(held)) => Some(Ended::Formed(held, None)),
+            // The files hold, and nothing is deposited before all operators' clusters are compared.
+            Moved::Over(Err(error @ CeremonyError::Unconfirmed { .. })) => {
+                let doubt = error.to_string();
+                let CeremonyError::Unconfirmed { held, .. } = error else { return None };
+                Some(Ended::Formed(*held, Some(doubt)))
+            }
             Moved::Over(Err(CeremonyError::Stopped)) => {
                 let why = self.stopped.take().unwrap_or_else(|| CeremonyError::Stopped.to_string());
                 Some(Ended::Failed(why))
