@@ -191,7 +191,10 @@ mod tests {
             ("/dns4/example.org/tcp/1", Ok("/dns4/example.org/tcp/1")),
             (&own, Ok("/ip4/10.0.0.1/tcp/9000")),
             (&foreign, Err(AddressFault::OtherPeer)),
-            (&relayed, Err(AddressFault::NotTcp)),
+            (&relayed, Ok(&format!("{foreign}/p2p-circuit"))),
+            (&format!("{foreign}/p2p-circuit"), Ok(&format!("{foreign}/p2p-circuit"))),
+            (&format!("{foreign}/p2p-circuit/p2p/{other}"), Err(AddressFault::OtherPeer)),
+            ("/ip4/10.0.0.1/tcp/9000/p2p-circuit", Err(AddressFault::NotTcp)),
             ("10.0.0.1:0", Err(AddressFault::PortZero)),
             ("example.org:0", Err(AddressFault::PortZero)),
             ("10.0.0.1", Err(AddressFault::Unreadable)),
@@ -207,6 +210,25 @@ mod tests {
             assert_eq!(outcome, parsed(text, expected), "{text}");
         }
         assert_eq!(of_peer("/ip4/10.0.0.1/udp/9000/quic-v1", peer), Ok(None));
+    }
+
+    #[test]
+    fn a_relay_is_given_with_its_id() {
+        let id = keypair(&[2; 32]).unwrap().public().to_peer_id();
+        for (text, expected) in [
+            (format!("/ip4/10.0.0.1/tcp/9000/p2p/{id}"), Ok("/ip4/10.0.0.1/tcp/9000")),
+            (format!(" /dns/relay.example.org/tcp/1/p2p/{id} "), Ok("/dns/relay.example.org/tcp/1")),
+            ("10.0.0.1:9000".into(), Err(AddressFault::NotARelay)),
+            ("/ip4/10.0.0.1/tcp/9000".into(), Err(AddressFault::NotARelay)),
+            (format!("/ip4/10.0.0.1/tcp/0/p2p/{id}"), Err(AddressFault::PortZero)),
+            (format!("/ip4/10.0.0.1/udp/9000/quic-v1/p2p/{id}"), Err(AddressFault::NotTcp)),
+        ] {
+            let found = of_relay(&text).map(|(named, address)| {
+                assert_eq!(named, id);
+                address.to_string()
+            });
+            assert_eq!(found, parsed(&text, expected), "{text}");
+        }
     }
 
     fn parsed(text: &str, expected: Result<&str, AddressFault>) -> Result<String, InvalidAddress> {
