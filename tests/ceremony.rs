@@ -52,14 +52,14 @@ impl Friends {
 
     /// A definition in a folder of this name.
     fn plan(&self, name: &str, withdrawal: &str) -> PathBuf {
-        self.plan_by("default", name, withdrawal)
+        self.plan_with(&[], name, withdrawal)
     }
 
-    fn plan_by(&self, algorithm: &str, name: &str, withdrawal: &str) -> PathBuf {
+    fn plan_with(&self, more: &[&str], name: &str, withdrawal: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         let at = folder.display().to_string();
         let mut arguments = vec!["create", "dkg", "--name", "friends", "--output-dir", &at];
-        arguments.extend(["--dkg-algorithm", algorithm]);
+        arguments.extend(more);
         arguments.extend(["--operator-enrs", &self.records, "--withdrawal-addresses", withdrawal]);
         arguments.extend(["--fee-recipient-addresses", "0x000000000000000000000000000000000000dEaD"]);
         let output = run(&[&arguments[..], &TESTNET].concat());
@@ -68,9 +68,13 @@ impl Friends {
     }
 
     fn dkg(&self, operator: usize, ports: &[u16], definition: &Path) -> Running {
+        self.dkg_with(&["--insecure-keys"], operator, ports, definition)
+    }
+
+    fn dkg_with(&self, more: &[&str], operator: usize, ports: &[u16], definition: &Path) -> Running {
         let mut command = Command::new(hearth());
         command.arg("dkg").arg("--definition").arg(definition).arg("--data-dir").arg(self.home(operator));
-        command.args(["--insecure-keys", "--p2p-tcp-address", &format!("127.0.0.1:{}", ports[operator])]);
+        command.args(more).args(["--p2p-tcp-address", &format!("127.0.0.1:{}", ports[operator])]);
         for (peer, port) in ports.iter().enumerate().filter(|(peer, _)| *peer != operator) {
             command.args(["--peer", &format!("{}=127.0.0.1:{port}", peer + 1)]);
         }
@@ -137,7 +141,7 @@ async fn four_operators_make_a_cluster_that_nobody_holds_and_it_attests() {
 #[test]
 fn operators_whose_plan_asks_for_pedersen_make_a_cluster_that_passes_the_same_checks() {
     let friends = Friends::new();
-    let definition = friends.plan_by("pedersen", "plan", NOBODY);
+    let definition = friends.plan_with(&["--dkg-algorithm", "pedersen"], "plan", NOBODY);
     let ports = free_ports(OPERATORS);
     let mut ceremony: Vec<Running> =
         (0..OPERATORS).map(|operator| friends.dkg(operator, &ports, &definition)).collect();
@@ -149,6 +153,30 @@ fn operators_whose_plan_asks_for_pedersen_make_a_cluster_that_passes_the_same_ch
         let verified = run(&[&["cluster", "verify", &home][..], &TESTNET].concat());
         assert!(verified.status.success(), "{}", said(&verified));
         assert!(said(&verified).contains("deposits: passed"), "{}", said(&verified));
+    }
+}
+
+#[test]
+fn an_operator_whose_computer_dies_in_a_ceremony_goes_on_where_it_was() {
+    let friends = Friends::new();
+    // So many keystores, made properly, that it is not over before it is killed.
+    let definition = friends.plan_with(&["--num-validators", "40"], "plan", NOBODY);
+    let ports = free_ports(OPERATORS);
+    let mut ceremony: Vec<Running> =
+        (0..3).map(|operator| friends.dkg(operator, &ports, &definition)).collect();
+    let mut dies = friends.dkg_with(&[], 3, &ports, &definition);
+    dies.wait_for("1 of 7");
+    dies.kill();
+    ceremony.push(friends.dkg(3, &ports, &definition));
+    for operator in &mut ceremony {
+        assert!(operator.wait(), "{}", operator.log());
+    }
+    assert!(ceremony[3].log().contains("was interrupted at step"), "{}", ceremony[3].log());
+    for operator in 0..OPERATORS {
+        let home = friends.home(operator).display().to_string();
+        let verified = run(&[&["cluster", "verify", &home][..], &TESTNET].concat());
+        assert!(verified.status.success(), "{}", said(&verified));
+        assert!(!friends.home(operator).join("ceremony.sealed").exists(), "operator {operator}");
     }
 }
 

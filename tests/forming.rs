@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use hearth_api::{
     AgreeRequest, BeginCeremonyRequest, ChangeSettingsRequest, Client, DepositRequest, ErrorCode,
-    FormedCluster, Forming, FormingRequest, FormingStage, LeaveFormingRequest, Mark, OwnSeat,
-    PlanClusterRequest, ReadInviteRequest, ReopenSeatRequest, SetReadyRequest, TakeSeatRequest, UiError,
+    FormedCluster, Forming, FormingRequest, FormingStage, LeaveFormingRequest, Mark, OwnSeat, PeerAddresses,
+    PlanClusterRequest, PrepareRecordRequest, ReadInviteRequest, ReopenSeatRequest, SaveInviteRequest,
+    SetDefinitionRequest, SetReadyRequest, TakeSeatRequest, UiError,
 };
 use hearth_crypto::bls::PublicKey;
 use hearth_sim::chain::Chain;
 use hearth_sim::http::{Server, SharedChain};
 use hearth_tests::{
-    GENESIS_FORK_VERSION, PATIENCE, Running, free_ports, hearth, new_chain, open_window, shown,
+    GENESIS_FORK_VERSION, PATIENCE, Running, free_ports, hearth, new_chain, open_window, run, said, shown,
 };
 
 const NOBODY: &str = "0x000000000000000000000000000000000000dEaD";
@@ -64,8 +65,8 @@ impl Friends {
     }
 
     /// Sam plans, and the others take their seats. Returns when all have the same definition.
-    async fn seated(&mut self) -> Vec<Forming> {
-        let links = self.all[0].plans().await;
+    async fn seated(&mut self, validators: u32) -> Vec<Forming> {
+        let links = self.all[0].plans(validators).await;
         for (owner, link) in self.all.iter_mut().skip(1).zip(links) {
             owner.takes(&link).await.expect("the seat is free");
         }
@@ -147,12 +148,12 @@ impl Owner {
         }
     }
 
-    async fn plans(&mut self) -> Vec<String> {
+    async fn plans(&mut self, validators: u32) -> Vec<String> {
         let plan = PlanClusterRequest {
             name: "friends".into(),
             network: "devnet".into(),
             operators: 4,
-            validators: 1,
+            validators,
             withdrawal_address: NOBODY.into(),
             fee_recipient: NOBODY.into(),
             seat: self.seat(),
@@ -190,7 +191,7 @@ impl Owner {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_friends_form_a_cluster_by_links_and_its_first_duty_is_done() {
     let mut friends = Friends::new().await;
-    let seen = friends.seated().await;
+    let seen = friends.seated(1).await;
     assert!(seen.iter().all(|one| one.words == seen[0].words), "{seen:#?}");
     assert_eq!(seen[2].seats[1].nickname, "Maya");
     friends.agree().await;
@@ -235,7 +236,7 @@ async fn friends_whom_nobody_reaches_directly_form_a_cluster_through_a_relay_tha
         // He is told of it by the invitation.
         owner.relay = Some(String::new());
     }
-    let seen = friends.seated().await;
+    let seen = friends.seated(1).await;
     assert!(seen[3].addresses.iter().any(|one| one.ends_with("/p2p-circuit")), "{seen:#?}");
     friends.agree().await;
     friends.hold().await;
@@ -256,7 +257,7 @@ async fn who_is_restarted_goes_back_to_a_ceremony_that_waits_and_one_that_is_sto
     let mut friends = Friends::new().await;
     // Maya cannot come, so that the others wait.
     let taken = std::net::TcpListener::bind(("127.0.0.1", friends.all[1].port)).expect("her port is free");
-    friends.seated().await;
+    friends.seated(1).await;
     friends.agree().await;
     friends.hold().await;
     let failed = |forming: &Forming| forming.stage != FormingStage::Ceremony && forming.trouble.is_some();
@@ -282,12 +283,102 @@ async fn who_is_restarted_goes_back_to_a_ceremony_that_waits_and_one_that_is_sto
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_dies_in_the_middle_of_a_ceremony_goes_on_when_it_is_started_again() {
+    let mut friends = Friends::new().await;
+    // So many key shares that the ceremony is not over before she is back.
+    friends.seated(60).await;
+    friends.agree().await;
+    friends.hold().await;
+    friends.all[1].sees("the first step", |forming| forming.step.is_some_and(|step| step >= 1)).await;
+    friends.all[1].restart().await;
+    for owner in &mut friends.all {
+        let over = |forming: &Forming| forming.stage != FormingStage::Ceremony;
+        let seen = owner.sees("the end of it", over).await;
+        assert_eq!((seen.stage, seen.trouble), (FormingStage::Formed, None), "{}", owner.node.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_takes_part_in_a_cluster_that_was_planned_elsewhere_with_operators_of_another_program() {
+    let friends = Friends::new().await;
+    let mut owner = friends.all.into_iter().next().expect("there are four");
+    let place = friends.place.path();
+    let prepared = owner.window.prepare_record(PrepareRecordRequest { seat: owner.seat() }).await;
+    let forming = prepared.expect("a key is made").forming.expect("it is shown");
+    assert_eq!((forming.stage, forming.me), (FormingStage::Defining, 0));
+    let ours = forming.record.expect("its record");
+
+    let home = |number: usize| place.join(format!("institution{number}"));
+    let record = |number: usize| {
+        let made = said(&run(&["create", "enr", "--data-dir", &home(number).display().to_string()]));
+        made.split_whitespace().find(|word| word.starts_with("enr:-")).expect("a record").to_owned()
+    };
+    let theirs: Vec<String> = (0..4).map(record).collect();
+    let plan = |name: &str, records: &[&str]| {
+        let folder = place.join(name);
+        let (at, records) = (folder.display().to_string(), records.join(","));
+        let mut arguments = vec!["create", "dkg", "--name", "institutions", "--output-dir", &at];
+        arguments.extend(["--operator-enrs", &records, "--withdrawal-addresses", NOBODY]);
+        arguments.extend(["--fee-recipient-addresses", NOBODY, "--network", "hoodi"]);
+        assert!(run(&arguments).status.success());
+        folder.join("cluster-definition.json")
+    };
+    let without = plan("without", &[&theirs[0], &theirs[1], &theirs[2], &theirs[3]]);
+    let with = plan("with", &[&theirs[0], &theirs[1], &ours, &theirs[2]]);
+
+    let ports = free_ports(3);
+    let peers = [1, 2, 4]
+        .into_iter()
+        .zip(&ports)
+        .map(|(number, port)| PeerAddresses { number, addresses: vec![format!("127.0.0.1:{port}")] });
+    let define =
+        |source: String| SetDefinitionRequest { source, peers: peers.clone().collect(), charon_1_10: false };
+    for (source, told) in [
+        (without.display().to_string(), "record is not in the definition"),
+        (place.join("nowhere.json").display().to_string(), "nowhere.json"),
+    ] {
+        let refused = owner.window.set_definition(define(source)).await.expect_err("it is of no use here");
+        assert!(format!("{refused:?}").contains(told), "{refused:?}");
+    }
+    let defined = owner.window.set_definition(define(with.display().to_string())).await.expect("it is sound");
+    let forming = defined.forming.expect("it is shown");
+    assert_eq!((forming.stage, forming.me, forming.signed), (FormingStage::Agreeing, 3, false));
+    let early = owner.window.begin_ceremony(BeginCeremonyRequest {}).await.expect_err("nobody compared");
+    assert!(early.remedy.contains("Compare the words"), "{early:?}");
+    let definition_hash = forming.definition_hash.expect("a hash");
+    owner.window.agree(AgreeRequest { definition_hash }).await.expect("they are the same");
+    owner.restart().await;
+    owner.window.begin_ceremony(BeginCeremonyRequest {}).await.expect("all is said");
+
+    let mut institutions: Vec<Running> = [1, 2, 4]
+        .into_iter()
+        .enumerate()
+        .map(|(at, number)| {
+            let mut command = Command::new(hearth());
+            command.arg("dkg").arg("--definition").arg(&with).arg("--data-dir").arg(home(at));
+            command.args(["--insecure-keys", "--p2p-tcp-address", &format!("127.0.0.1:{}", ports[at])]);
+            command.args(["--peer", &format!("3=127.0.0.1:{}", owner.port)]);
+            for (other, port) in [1, 2, 4].into_iter().zip(&ports).filter(|(other, _)| *other != number) {
+                command.args(["--peer", &format!("{other}=127.0.0.1:{port}")]);
+            }
+            Running::start(command, &place.join(format!("institution{at}.log")))
+        })
+        .collect();
+    let formed = owner.sees("the cluster", |forming| forming.stage == FormingStage::Formed).await;
+    for institution in &mut institutions {
+        assert!(institution.wait(), "{}", institution.log());
+        let cluster = formed.formed.as_ref().expect("it is there").cluster.to_string();
+        assert!(institution.log().contains(&cluster), "{cluster}: {}", institution.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invitations_are_for_one_can_be_withdrawn_and_survive_a_restart() {
     let mut friends = Friends::new().await;
-    let links = friends.all[0].plans().await;
+    let links = friends.all[0].plans(1).await;
     assert_eq!(links.len(), 3);
 
-    let preview = |link: &str| ReadInviteRequest { link: link.to_owned() };
+    let preview = |link: &str| ReadInviteRequest { link: link.to_owned(), file: None };
     let seen = friends.all[1].window.read_invite(preview(&links[0])).await.expect("it is genuine");
     assert_eq!((seen.organiser.as_str(), seen.plan.name.as_str(), seen.seat), ("Sam", "friends", 2));
     assert_eq!((seen.plan.threshold, seen.plan.withdrawal_address.as_str()), (3, NOBODY));
@@ -299,6 +390,15 @@ async fn invitations_are_for_one_can_be_withdrawn_and_survive_a_restart() {
     }
     let newer = friends.all[1].window.read_invite(preview("hearth://join/2/abc")).await.expect_err("newer");
     assert!(newer.remedy.contains("update"), "{newer:?}");
+
+    let path = friends.place.path().join("seat-2.hearthinvite");
+    let save = || SaveInviteRequest { seat: 2, path: path.display().to_string() };
+    friends.all[0].window.save_invite(save()).await.expect("nothing is there yet");
+    let twice = friends.all[0].window.save_invite(save()).await.expect_err("something is there now");
+    assert_eq!(twice.code, ErrorCode::Unwritable);
+    let from_file = ReadInviteRequest { link: String::new(), file: Some(path.display().to_string()) };
+    let read = friends.all[1].window.read_invite(from_file).await.expect("it is the same");
+    assert_eq!(read.link, links[0]);
 
     friends.all[1].takes(&links[0]).await.expect("a free seat");
     friends.all[0].sees("Maya", |forming| forming.seats[1].taken).await;

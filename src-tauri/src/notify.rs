@@ -2,9 +2,9 @@
 //!
 //! [`Notifier::look`] decides and is pure; [`Desktop`] shows. Nothing waits for either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hearth_api::{Herald, Hush, News, NodeView, STALE_MS, Severity};
+use hearth_api::{ClusterStage, Herald, Hush, Mark, News, NodeView, STALE_MS, Severity};
 
 /// What makes two sights of an alert the same alert.
 type Key = String;
@@ -44,6 +44,8 @@ pub(crate) struct Notifier {
     paused_until_ms: u64,
     /// When a node answered last; the app's start before the first.
     heard_ms: Option<u64>,
+    /// Clusters that wait for their first duty.
+    unlit: BTreeSet<String>,
 }
 
 impl Notifier {
@@ -102,7 +104,28 @@ impl Notifier {
             }
             News::Over { key, what: (title, _) } => Note::TakeBack { key, title },
         };
-        self.herald.look(there, hush).into_iter().map(note).collect()
+        let mut notes: Vec<Note> = self.herald.look(there, hush).into_iter().map(note).collect();
+        notes.extend(fresh.into_iter().flat_map(|view| self.first_duties(view)));
+        notes
+    }
+
+    /// The one good thing that is told: once for each cluster, when what it waited for has come.
+    fn first_duties(&mut self, view: &NodeView) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for cluster in &view.clusters {
+            let id = cluster.id.to_string();
+            if cluster.stage == ClusterStage::Queued {
+                self.unlit.insert(id);
+            } else if cluster.strip.iter().any(|duty| duty.mark == Mark::Done) && self.unlit.remove(&id) {
+                notes.push(Note::Show {
+                    key: format!("first duty {id}"),
+                    title: format!("{} is lit", cluster.name),
+                    body: "Its first duty is done. All of you did that.".into(),
+                    stays: false,
+                });
+            }
+        }
+        notes
     }
 }
 
@@ -159,7 +182,7 @@ impl Desktop {
 
 #[cfg(test)]
 mod tests {
-    use hearth_api::Alert;
+    use hearth_api::{Alert, ClusterView};
     use serde_json::json;
 
     use super::*;
@@ -237,6 +260,30 @@ mod tests {
             "what is critical does not rest"
         );
         assert_eq!(words(&notifier.look(5_000, Some(&view(5_000, vec![])))), ["over 9 MiB"]);
+    }
+
+    #[test]
+    fn the_first_duty_of_a_cluster_that_waited_for_it_is_told_once() {
+        let cluster = |stage: &str, strip: serde_json::Value| -> ClusterView {
+            let cluster = json!({"id": format!("0x{}", "1".repeat(64)), "name": "Sunday hearth", "stage": stage,
+                "needed": 3, "seats": [], "validators": 1, "next_duty": null, "strip": strip,
+                "effectiveness": {"day": null, "week": null, "month": null},
+                "health": {"flame": "ash", "sentence": "", "here": 0, "spare": 0}});
+            serde_json::from_value(cluster).unwrap()
+        };
+        let done = json!([{"slot": "3", "kind": "attester", "mark": "done", "delay": 1}]);
+        let mut notifier = Notifier::default();
+        for (name, stage, strip, told) in [
+            ("it waits", "queued", json!([]), 0),
+            ("it has duties", "active", json!([]), 0),
+            ("one is done", "active", done.clone(), 1),
+            ("another is", "active", done.clone(), 0),
+        ] {
+            let view = NodeView { clusters: vec![cluster(stage, strip)], ..view(1_000, vec![]) };
+            assert_eq!(notifier.look(1_000, Some(&view)).len(), told, "{name}");
+        }
+        let old = NodeView { clusters: vec![cluster("active", done)], ..view(1_000, vec![]) };
+        assert!(Notifier::default().look(1_000, Some(&old)).is_empty(), "one that was lit before");
     }
 
     #[test]

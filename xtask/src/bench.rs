@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::steps::{cargo, say};
 
 /// Packages with benchmarks.
-const PACKAGES: &[&str] = &["hearth-crypto", "hearth-qbft", "hearth-dkg", "hearth-slashing", "hearth-obol"];
+const PACKAGES: &[&str] =
+    &["hearth-crypto", "hearth-qbft", "hearth-dkg", "hearth-slashing", "hearth-obol", "hearth-node"];
 
 /// What the design holds possible on one core, in microseconds, by path. Source: docs/benchmarks.md.
 const LIMITS: &[(&str, f64)] = &[
@@ -33,6 +34,8 @@ const LIMITS: &[(&str, f64)] = &[
     ("dkg/draw/1000", 320_000.0),
     ("dkg/judge/100", 96_000.0),
     ("dkg/judge/1000", 960_000.0),
+    ("node/ceremony/1", 5_000_000.0),
+    ("node/ceremony/100", 15_000_000.0),
     ("slashing/check_and_record_on_an_empty_database/1", 270.0),
     ("slashing/check_and_record_on_an_empty_database/100", 1_100.0),
     ("slashing/check_and_record_on_an_empty_database/1000", 4_000.0),

@@ -32,6 +32,9 @@ export type Commands = {
   plan_cluster: { request: PlanClusterRequest; reply: FormingReply; acts: true };
   read_invite: { request: ReadInviteRequest; reply: InviteReply; acts: true };
   take_seat: { request: TakeSeatRequest; reply: FormingReply; acts: true };
+  prepare_record: { request: PrepareRecordRequest; reply: FormingReply; acts: true };
+  set_definition: { request: SetDefinitionRequest; reply: FormingReply; acts: true };
+  save_invite: { request: SaveInviteRequest; reply: FormingReply; acts: true };
   name_seat: { request: NameSeatRequest; reply: FormingReply; acts: true };
   reopen_seat: { request: ReopenSeatRequest; reply: FormingReply; acts: true };
   agree: { request: AgreeRequest; reply: FormingReply; acts: true };
@@ -508,6 +511,10 @@ export type FormedCluster = {
 export type Forming = {
   /** What it is waiting for. */
   stage: FormingStage,
+  /** The record of this node, where it waits for a definition that names it; begins with `enr:`. */
+  record: string | null,
+  /** Whether the operators' wallets have signed the definition. */
+  signed: boolean,
   /** Number of this node's seat; the organiser has the first. */
   me: number,
   /** What the cluster is to be. */
@@ -564,12 +571,14 @@ export type FormingSeat = {
   step: number | null,
   /** The invitation to the seat. Whoever has it can take the seat: it is for one person. */
   link: string | null,
+  /** The same as the address of a page that hands it to the app, where this Hearth was published with such a page. */
+  page_link: string | null,
   /** The same as a picture, where it was asked for. */
   code: LinkCode | null,
   /** Until when the invitation can be used; Unix milliseconds. */
   expires_ms: number | null, };
 
-export type FormingStage = "inviting" | "agreeing" | "gathering" | "ceremony" | "formed" | "refused";
+export type FormingStage = "inviting" | "defining" | "agreeing" | "gathering" | "ceremony" | "formed" | "refused";
 
 export type FoundBeacon = {
   /** Its address, without what is secret in it. */
@@ -636,6 +645,8 @@ export type ImportedValidator = {
   slashable: number, };
 
 export type InviteReply = {
+  /** The link by itself: with it the seat is taken. */
+  link: string,
   /** What its sender calls himself. Anybody can call himself anything. */
   organiser: string,
   /** What the cluster is to be. */
@@ -923,6 +934,10 @@ export type PractiseRestoreRequest = {
   /** What opens it. */
   passphrase: string, };
 
+export type PrepareRecordRequest = {
+  /** How this node is reached. */
+  seat: OwnSeat, };
+
 export type QuietHours = {
   /** When they begin, in minutes after midnight. */
   from_minute: number,
@@ -932,8 +947,10 @@ export type QuietHours = {
 export type Reach = "direct" | "relay" | "none";
 
 export type ReadInviteRequest = {
-  /** The link. */
-  link: string, };
+  /** The link, or a message that has one in it. */
+  link: string,
+  /** The path of a file that has it, instead. */
+  file: string | null, };
 
 export type RecordKeys = "validators" | "shares";
 
@@ -966,6 +983,12 @@ export type Rest = { "kind": "snoozed",
   until_ms: number, } | { "kind": "muted" };
 
 export type Role = "node" | "cli" | "window" | "tray" | "other";
+
+export type SaveInviteRequest = {
+  /** The seat. */
+  seat: number,
+  /** Where to write it; nothing is there yet. */
+  path: string, };
 
 export type SeatCheck = {
   /** What was checked. */
@@ -1024,6 +1047,14 @@ export type SetChannelRequest = {
   target: ChannelTarget | null,
   /** What is not at least so bad is not sent. */
   least: Severity, };
+
+export type SetDefinitionRequest = {
+  /** The path of its file, or its `https` address. */
+  source: string,
+  /** Where the other operators are, as far as that is known. */
+  peers: Array<PeerAddresses>,
+  /** Whether the others hold the ceremony as Charon 1.10 does, not 1.11. */
+  charon_1_10: boolean, };
 
 export type SetDigestRequest = {
   /** Whether there is one. */
@@ -1202,12 +1233,14 @@ export type ValidatorDetail = {
   index: string | null,
   /** How far it is. */
   stage: ValidatorStage,
+  /** When its duties begin, once the chain has said; Unix milliseconds. */
+  activation_ms: number | null,
   /** Who gets the tips of its blocks. */
   fee_recipient: string,
   /** Where its ether goes when it leaves. */
   withdrawal_address: string, };
 
-export type ValidatorStage = "unknown" | "not_deposited" | "inactive" | "active" | "slashed";
+export type ValidatorStage = "unknown" | "not_deposited" | "pending" | "inactive" | "active" | "slashed";
 
 export type ValidatorTally = {
   /** Which one. */

@@ -60,6 +60,8 @@ pub struct ValidatorDetail {
     pub index: Option<ValidatorIndex>,
     /// How far it is.
     pub stage: ValidatorStage,
+    /// When its duties begin, once the chain has said; Unix milliseconds.
+    pub activation_ms: Option<u64>,
     /// Who gets the tips of its blocks.
     pub fee_recipient: String,
     /// Where its ether goes when it leaves.
@@ -76,7 +78,9 @@ pub enum ValidatorStage {
     Unknown,
     /// The chain does not know it: nothing was deposited, or the deposit is on its way.
     NotDeposited,
-    /// The chain knows it and gives it no duties: not yet, or no more.
+    /// The chain has taken its deposit, and gives it no duties yet.
+    Pending,
+    /// The chain gives it no duties any more.
     Inactive,
     /// It has duties.
     Active,

@@ -22,8 +22,8 @@ use crate::duty::DutyRecord;
 use crate::error::{ErrorCode, UiError};
 use crate::forming::{
     AgreeRequest, BeginCeremonyRequest, FormingReply, FormingRequest, InviteReply, LeaveFormingRequest,
-    NameSeatRequest, PlanClusterRequest, ReadInviteRequest, ReopenSeatRequest, SetReadyRequest,
-    TakeSeatRequest,
+    NameSeatRequest, PlanClusterRequest, PrepareRecordRequest, ReadInviteRequest, ReopenSeatRequest,
+    SaveInviteRequest, SetDefinitionRequest, SetReadyRequest, TakeSeatRequest,
 };
 use crate::history::{HistoryReply, HistoryRequest};
 use crate::keys::{
@@ -160,6 +160,12 @@ commands! {
     ACTS read_invite: ReadInvite(ReadInviteRequest) -> InviteReply;
     /// Accepts one.
     ACTS take_seat: TakeSeat(TakeSeatRequest) -> FormingReply;
+    /// Makes a key for a definition that somebody else makes.
+    ACTS prepare_record: PrepareRecord(PrepareRecordRequest) -> FormingReply;
+    /// Takes that definition.
+    ACTS set_definition: SetDefinition(SetDefinitionRequest) -> FormingReply;
+    /// Writes an invitation to a file.
+    ACTS save_invite: SaveInvite(SaveInviteRequest) -> FormingReply;
     /// Gives a seat to a node that is named by its record.
     ACTS name_seat: NameSeat(NameSeatRequest) -> FormingReply;
     /// Withdraws an invitation and makes a new one.

@@ -3,6 +3,8 @@
 use hearth_types::LockHash;
 use serde::{Deserialize, Serialize};
 
+use crate::settings::PeerAddresses;
+
 /// Asks for the cluster that is being formed.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -26,6 +28,10 @@ pub struct FormingReply {
 pub struct Forming {
     /// What it is waiting for.
     pub stage: FormingStage,
+    /// The record of this node, where it waits for a definition that names it; begins with `enr:`.
+    pub record: Option<String>,
+    /// Whether the operators' wallets have signed the definition.
+    pub signed: bool,
     /// Number of this node's seat; the organiser has the first.
     pub me: u8,
     /// What the cluster is to be.
@@ -59,6 +65,8 @@ pub struct Forming {
 pub enum FormingStage {
     /// For somebody on every seat.
     Inviting,
+    /// For a definition that names this node.
+    Defining,
     /// For everybody to compare the words.
     Agreeing,
     /// For everybody to be ready, and the organiser to begin.
@@ -123,6 +131,8 @@ pub struct FormingSeat {
     pub step: Option<u8>,
     /// The invitation to the seat. Whoever has it can take the seat: it is for one person.
     pub link: Option<String>,
+    /// The same as the address of a page that hands it to the app, where this Hearth was published with such a page.
+    pub page_link: Option<String>,
     /// The same as a picture, where it was asked for.
     pub code: Option<LinkCode>,
     /// Until when the invitation can be used; Unix milliseconds.
@@ -226,14 +236,18 @@ pub struct OwnSeat {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields, default)]
 pub struct ReadInviteRequest {
-    /// The link.
+    /// The link, or a message that has one in it.
     pub link: String,
+    /// The path of a file that has it, instead.
+    pub file: Option<String>,
 }
 
 /// What an invitation says.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct InviteReply {
+    /// The link by itself: with it the seat is taken.
+    pub link: String,
     /// What its sender calls himself. Anybody can call himself anything.
     pub organiser: String,
     /// What the cluster is to be.
@@ -255,6 +269,28 @@ pub struct TakeSeatRequest {
     pub link: String,
     /// How this node is reached.
     pub seat: OwnSeat,
+}
+
+/// Makes a key for a definition that somebody else makes: in Obol's launchpad, say. The answer has its record.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct PrepareRecordRequest {
+    /// How this node is reached.
+    pub seat: OwnSeat,
+}
+
+/// Takes a definition that names this node. It is read and checked; nobody is told.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct SetDefinitionRequest {
+    /// The path of its file, or its `https` address.
+    pub source: String,
+    /// Where the other operators are, as far as that is known.
+    pub peers: Vec<PeerAddresses>,
+    /// Whether the others hold the ceremony as Charon 1.10 does, not 1.11.
+    pub charon_1_10: bool,
 }
 
 /// Gives a seat to a node that is named by its record: an institution's, say, that runs Charon.
@@ -279,6 +315,17 @@ pub struct NameSeatRequest {
 pub struct ReopenSeatRequest {
     /// The seat.
     pub seat: u8,
+}
+
+/// Writes the invitation to a seat to a file.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, default)]
+pub struct SaveInviteRequest {
+    /// The seat.
+    pub seat: u8,
+    /// Where to write it; nothing is there yet.
+    pub path: String,
 }
 
 /// Says that the words are the same for everybody.

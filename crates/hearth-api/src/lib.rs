@@ -92,8 +92,8 @@ pub use follow::{Change, Gap, Update, ViewEvent, apply, difference};
 pub use forming::{
     AgreeRequest, BeginCeremonyRequest, ClusterPlan, FormedCluster, Forming, FormingReply, FormingRequest,
     FormingSeat, FormingStage, InviteReply, LeaveFormingRequest, LinkCode, NameSeatRequest, OwnSeat,
-    PlanClusterRequest, ReadInviteRequest, ReopenSeatRequest, SeatCheck, SeatCheckKind, SetReadyRequest,
-    TakeSeatRequest,
+    PlanClusterRequest, PrepareRecordRequest, ReadInviteRequest, ReopenSeatRequest, SaveInviteRequest,
+    SeatCheck, SeatCheckKind, SetDefinitionRequest, SetReadyRequest, TakeSeatRequest,
 };
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use health::{Facts, Flame, Health, flame, headline, seen_at, sentence, without_this_node};

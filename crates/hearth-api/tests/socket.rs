@@ -16,11 +16,12 @@ use hearth_api::{
     DutiesRequest, ErrorCode, FindBeaconsReply, FindBeaconsRequest, Flame, FormingReply, FormingRequest,
     Handler, Hello, HistoryReply, HistoryRequest, InviteReply, KeysReply, KeysRequest, LeaveFormingRequest,
     MAX_FRAME_BYTES, MoveInRequest, MuteKindRequest, NameSeatRequest, NewClusterReply, NodeState, NodeView,
-    PROTOCOL, PlanClusterRequest, PractiseRestoreRequest, Publisher, ReadInviteRequest, RemoveChannelRequest,
-    ReopenSeatRequest, Role, ServerMessage, SetChannelRequest, SetDigestRequest, SetQuietHoursRequest,
-    SetReadyRequest, SettingsReply, SettingsRequest, SlashingExportReply, SlashingExportRequest,
-    SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest,
-    StopReply, StopRequest, TakeSeatRequest, TestChannelRequest, UiError, ViewEvent, encode,
+    PROTOCOL, PlanClusterRequest, PractiseRestoreRequest, PrepareRecordRequest, Publisher, ReadInviteRequest,
+    RemoveChannelRequest, ReopenSeatRequest, Role, SaveInviteRequest, ServerMessage, SetChannelRequest,
+    SetDefinitionRequest, SetDigestRequest, SetQuietHoursRequest, SetReadyRequest, SettingsReply,
+    SettingsRequest, SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest,
+    SlashingReply, SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TakeSeatRequest,
+    TestChannelRequest, UiError, ViewEvent, encode,
 };
 use hearth_types::Slot;
 use serde_json::{Value, json};
@@ -381,6 +382,18 @@ impl Handler for Fake {
     }
 
     async fn read_invite(&self, _: ReadInviteRequest) -> Result<InviteReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn prepare_record(&self, _: PrepareRecordRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn set_definition(&self, _: SetDefinitionRequest) -> Result<FormingReply, UiError> {
+        Err(UiError::new(ErrorCode::NotReady, None))
+    }
+
+    async fn save_invite(&self, _: SaveInviteRequest) -> Result<FormingReply, UiError> {
         Err(UiError::new(ErrorCode::NotReady, None))
     }
 

@@ -213,6 +213,7 @@ mod tests {
             index: ValidatorIndex::new(index),
             active: true,
             slashed: false,
+            waiting: None,
         };
         for (name, records, allowed) in [
             ("both", vec![record(1, 10), record(2, 11)], true),

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hearth_duties::ValidatorRecord;
+use hearth_duties::{ValidatorRecord, Waiting};
 use hearth_types::{CommitteeIndex, Epoch, ForkVersion, Root, Slot, ValidatorIndex, ValidatorPubkey};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -152,12 +152,18 @@ pub(crate) struct ValidatorEntry {
 struct ValidatorFields {
     pubkey: ValidatorPubkey,
     slashed: bool,
+    activation_epoch: Option<Epoch>,
 }
 
 impl From<ValidatorEntry> for ValidatorRecord {
     fn from(entry: ValidatorEntry) -> Self {
-        let ValidatorFields { pubkey, slashed } = entry.validator;
-        Self { pubkey, index: entry.index, active: entry.status.starts_with("active_"), slashed }
+        let ValidatorFields { pubkey, slashed, activation_epoch } = entry.validator;
+        let (active, pending) = (entry.status.starts_with("active_"), entry.status.starts_with("pending_"));
+        let waiting = pending.then(|| match activation_epoch {
+            Some(epoch) if epoch != Epoch::FAR_FUTURE => Waiting::Until(epoch),
+            _ => Waiting::Queued,
+        });
+        Self { pubkey, index: entry.index, active, slashed, waiting }
     }
 }
 
@@ -244,24 +250,27 @@ mod tests {
 
     #[test]
     fn states_of_validators_are_read_by_their_family() {
-        for (status, active) in [
-            ("pending_initialized", false),
-            ("pending_queued", false),
-            ("active_ongoing", true),
-            ("active_exiting", true),
-            ("active_slashed", true),
-            ("exited_unslashed", false),
-            ("exited_slashed", false),
-            ("withdrawal_possible", false),
-            ("withdrawal_done", false),
-            ("something_new", false),
+        let far = Epoch::FAR_FUTURE.get();
+        for (status, activation, active, waiting) in [
+            ("pending_initialized", far, false, Some(Waiting::Queued)),
+            ("pending_queued", far, false, Some(Waiting::Queued)),
+            ("pending_queued", 77, false, Some(Waiting::Until(Epoch::new(77)))),
+            ("active_ongoing", 5, true, None),
+            ("active_exiting", 5, true, None),
+            ("active_slashed", 5, true, None),
+            ("exited_unslashed", 5, false, None),
+            ("exited_slashed", 5, false, None),
+            ("withdrawal_possible", 5, false, None),
+            ("withdrawal_done", 5, false, None),
+            ("something_new", 5, false, None),
         ] {
             let entry: ValidatorEntry = serde_json::from_value(serde_json::json!({
                 "index": "3", "status": status,
-                "validator": { "pubkey": format!("0x{}", "ab".repeat(48)), "slashed": false },
+                "validator": { "pubkey": format!("0x{}", "ab".repeat(48)), "slashed": false, "activation_epoch": activation.to_string() },
             }))
             .unwrap();
-            assert_eq!(ValidatorRecord::from(entry).active, active, "{status}");
+            let record = ValidatorRecord::from(entry);
+            assert_eq!((record.active, record.waiting), (active, waiting), "{status}");
         }
     }
 

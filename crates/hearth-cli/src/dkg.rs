@@ -9,10 +9,9 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use hearth_node::offline::read_definition;
 use hearth_node::{
-    CeremonyError, CeremonyNews, Held, Meeting, Release, Settings, hold_ceremony, step_words, words_of,
+    CeremonyError, CeremonyNews, Halt, Held, Meeting, Release, Settings, hold_ceremony, step_words, words_of,
 };
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::installation::installation;
 use crate::logging::{self, LogArguments};
@@ -70,10 +69,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     introduce(&meeting)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let stop = CancellationToken::new();
+        let halt = Halt::default();
         let (news, mut heard) = mpsc::unbounded_channel();
         let installation = installation();
-        let ceremony = hold_ceremony(meeting.clone(), &installation, news, stop.clone());
+        let ceremony = hold_ceremony(meeting.clone(), &installation, news, halt.clone());
         tokio::pin!(ceremony);
         let mut teller = Teller::new(&meeting);
         loop {
@@ -85,9 +84,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                     return outcome;
                 }
                 Some(news) = heard.recv() => teller.tell(news),
-                () = stop_asked(), if !stop.is_cancelled() => {
+                () = stop_asked(), if !halt.give_up.is_cancelled() => {
                     say::aside("stopping; the others are told");
-                    stop.cancel();
+                    halt.give_up.cancel();
                 }
             }
         }
@@ -188,6 +187,13 @@ impl Teller {
                     ));
                 }
             }
+            CeremonyNews::Back(step) => {
+                say::line(format!(
+                    "  This operator was interrupted at step {step} ({}). Asking the others whether they have waited …",
+                    step_words(step)
+                ));
+            }
+            CeremonyNews::Anew => say::line("  They have not. All begin again together."),
             CeremonyNews::Step(step @ 1..=7) => {
                 self.ending = step == 7;
                 say::line(format!("  {step} of 7  {}", step_words(step)));
@@ -206,7 +212,7 @@ fn explained(error: CeremonyError) -> anyhow::Error {
         CeremonyError::Failed(_)
         | CeremonyError::GaveUp { .. }
         | CeremonyError::Silence { .. }
-        | CeremonyError::Lost { .. } => {
+        | CeremonyError::Unnoted(_) => {
             "No keys were kept and nobody should deposit. All operators begin again together, with the same command."
         }
         CeremonyError::Unconfirmed { .. } => {

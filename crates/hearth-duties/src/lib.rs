@@ -24,6 +24,6 @@ pub use cluster::{Cluster, ClusterValidator};
 pub use dialect::{AgreedAttestation, AgreedValue, Dialect, MalformedValue};
 pub use hearth_qbft::{Arming, Round, Timer};
 pub use message::{ConsensusDraft, ConsensusMessage, Digest, PartialAttestation, PartialSet, Proof, Value};
-pub use port::{ChainFailure, ChainQuery, ChainReply, Deadlined, ValidatorRecord};
+pub use port::{ChainFailure, ChainQuery, ChainReply, Deadlined, ValidatorRecord, Waiting};
 pub use report::{Failure, Report, Stage};
 pub use workflow::{Alarm, Combination, Input, Output, SignReply, SignRequest, Workflow};

@@ -54,6 +54,17 @@ pub struct ValidatorRecord {
     pub active: bool,
     /// Whether it was slashed.
     pub slashed: bool,
+    /// Whether it has no duties yet.
+    pub waiting: Option<Waiting>,
+}
+
+/// For what a validator waits whose deposit the chain has taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Waiting {
+    /// For its place among those who are next.
+    Queued,
+    /// For the first epoch in which it has duties.
+    Until(Epoch),
 }
 
 /// Why the chain could not be asked or did not take what it was given.

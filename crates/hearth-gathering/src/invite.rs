@@ -154,22 +154,42 @@ impl Invite {
         format!("{LINK}{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Reads a link, as it may have come through a messenger. Its time is not looked at.
+    /// The link in a text that [`Invite::read`] reads.
+    pub fn link_in(text: &str) -> Result<String, InviteError> {
+        Self::find(text).map(|(_, data)| format!("{LINK}{data}"))
+    }
+
+    /// Reads a link as it may have come through a messenger, or the address of a page that hands it on, or a text that has one of
+    /// them in it. Its time is not looked at.
     pub fn read(text: &str) -> Result<Self, InviteError> {
+        Self::find(text).map(|(invite, _)| invite)
+    }
+
+    /// The invitation in a text, and what says it, in base64url.
+    fn find(text: &str) -> Result<(Self, String), InviteError> {
         if text.len() > MOST_TEXT {
             return Err(InviteError::Foreign);
         }
-        // Messengers break long lines.
-        let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        let rest = text.strip_prefix(ANY_LINK).ok_or(InviteError::Foreign)?;
-        let (version, data) = rest.split_once('/').ok_or(InviteError::Damaged)?;
+        // Messengers break long lines, and people put words around them.
+        let whole: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let mut first = None;
+        for (version, data) in std::iter::once(&*whole).chain(text.split_whitespace()).filter_map(parts) {
+            let data = data.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'));
+            match Self::decode(version, data) {
+                Ok(invite) => return Ok((invite, data.to_owned())),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or(InviteError::Foreign))
+    }
+
+    fn decode(version: &str, data: &str) -> Result<Self, InviteError> {
         match version.parse::<u32>() {
             Ok(1) => {}
             Ok(2..) => return Err(InviteError::Newer),
             _ => return Err(InviteError::Foreign),
         }
-        let bytes =
-            URL_SAFE_NO_PAD.decode(data.trim_end_matches(['/', '.', '='])).map_err(|_| InviteError::Damaged)?;
+        let bytes = URL_SAFE_NO_PAD.decode(data).map_err(|_| InviteError::Damaged)?;
         let (body, signature) = bytes.split_last_chunk::<SIGNATURE>().ok_or(InviteError::Damaged)?;
         let invite: Self = minicbor::decode(body).map_err(|_| InviteError::Damaged)?;
         let organiser = invite.organiser().ok_or(InviteError::Damaged)?;
@@ -184,6 +204,15 @@ impl Invite {
             && !self.rendezvous.is_empty()
             && self.rendezvous.len() <= MOST_ADDRESSES
             && self.rendezvous.iter().all(|address| address.len() <= ADDRESS_BYTES)
+    }
+}
+
+/// Version and data of `hearth://join/<version>/<data>` or of `https://<page>#<version>.<data>`.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches(['<', '(', '"', '\'']);
+    match text.strip_prefix(ANY_LINK) {
+        Some(rest) => Some(rest.split_once('/').unwrap_or(("1", ""))),
+        None => text.strip_prefix("https://")?.split_once('#')?.1.split_once('.'),
     }
 }
 

@@ -4,8 +4,8 @@
 
 use hearth_crypto::k1::NodeKey;
 use hearth_gathering::{
-    Answer, Check, CheckKind, FRAME_BYTES, Field, Guest, Heard, Invite, InviteError, NotYet, Refusal, Report,
-    Standing, Table, Terms, Unwilling,
+    Answer, Check, CheckKind, FRAME_BYTES, Field, Guest, Heard, Invite, InviteError, LINK, NotYet, Refusal,
+    Report, Standing, Table, Terms, Unwilling,
 };
 use hearth_obol::cluster::{Network, Networks};
 use hearth_obol::enr::Enr;
@@ -119,8 +119,19 @@ fn a_link_says_what_it_was_made_of_however_a_messenger_has_broken_it() {
     let link = invite.link(&key(1));
     assert!(link.len() < 700, "{} characters", link.len());
     let broken = format!("  {}\n{}. ", &link[..80], &link[80..]);
-    for text in [link.as_str(), &broken, &format!("{link}/")] {
-        assert_eq!(Invite::read(text), Ok(invite.clone()));
+    let data = link.strip_prefix(LINK).expect("a link of this version");
+    let page = format!("https://hearth.example/join#1.{data}");
+    for text in [
+        link.as_str(),
+        &broken,
+        &format!("{link}/"),
+        &format!("Sit with us at \"friends\", seat 3:\n\n{link}\n\nYours, Sam"),
+        &format!("{link} see you"),
+        &page,
+        &format!("Sit with us: <{page}>."),
+    ] {
+        assert_eq!(Invite::read(text), Ok(invite.clone()), "{text}");
+        assert_eq!(Invite::link_in(text), Ok(link.clone()));
     }
     assert_eq!(invite.seat, 3);
     assert!(!invite.is_over(NOW) && invite.is_over(UnixMillis::new(NOW.get() + WEEK_MS)));

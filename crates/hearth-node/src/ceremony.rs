@@ -1,9 +1,12 @@
 //! Holding a key ceremony with the other operators, over the network: from the node's key and a definition to a cluster's files.
 //!
 //! What is said and judged is `hearth_obol::ceremony`; here are the connections, the clock, and the disk. Nothing of a ceremony that
-//! fails is left; all begin again together.
+//! fails is left; all begin again together. Whoever merely is started again goes on where he was, as long as the others wait for him
+//! and are Hearth's as well ([`journal`], ADR 11).
 
 mod drive;
+mod journal;
+mod outbox;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,20 +19,31 @@ use hearth_obol::ceremony::sync::{SYNC_FRAME_BYTES, SYNC_PROTOCOL};
 use hearth_obol::ceremony::{Ceremony, Failure};
 use hearth_obol::cluster::{Definition, Network, matching_words};
 use hearth_obol::wire::PARTIALS_PROTOCOL;
-use hearth_p2p::{HostConfig, Pattern, PeerConfig, Protocol, SendError};
+use hearth_p2p::{HostConfig, Pattern, PeerConfig, Protocol};
 use hearth_signer::identity;
 use hearth_types::{LockHash, OperatorIndex, Root};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::folder::{DataFolder, FolderError};
 use crate::installation::Installation;
 use crate::key_guard::{KeyGuard, KeyGuardError};
 use crate::offline::{ClusterFileError, SaveError, Scrutiny, check_room};
 use drive::Driver;
+use journal::{About, Journal, Past};
 
 pub use hearth_obol::ceremony::Release;
+pub(crate) use journal::{FILE_NAME as JOURNAL, forget};
+
+/// By which an operator who was started again asks the others whether they are still in the ceremony, and hears once more what he
+/// may have missed. The question is the definition's hash; the answer is one byte, 1 or 0. Hearth's own.
+const AGAIN_PROTOCOL: &str = "/hearth/dkg/again/1.0.0";
+/// Its longest message.
+const AGAIN_BYTES: usize = 64;
 
 /// What is needed to take part in a ceremony.
 #[derive(Clone, Debug)]
@@ -56,6 +70,15 @@ pub struct Meeting {
     pub insecure_keys: bool,
 }
 
+/// How a ceremony is ended from here.
+#[derive(Clone, Debug, Default)]
+pub struct Halt {
+    /// For good: the others are told.
+    pub give_up: CancellationToken,
+    /// This program is started again: the others wait.
+    pub pause: CancellationToken,
+}
+
 /// What happens in a ceremony.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CeremonyNews {
@@ -63,6 +86,10 @@ pub enum CeremonyNews {
     Listening(Vec<String>),
     /// An operator is connected, or not any more.
     Here(OperatorIndex, bool),
+    /// This operator was interrupted at a step, and asks the others whether they have waited for him.
+    Back(i64),
+    /// The others have not: all begin again.
+    Anew,
     /// This operator has come to a step.
     Step(i64),
     /// Another has.
@@ -133,14 +160,6 @@ pub enum CeremonyError {
         /// For whom.
         awaited: Vec<OperatorIndex>,
     },
-    /// Something did not reach an operator.
-    #[error("operator {} could not be told: {reason}", operator.share())]
-    Lost {
-        /// Who.
-        operator: OperatorIndex,
-        /// Why.
-        reason: SendError,
-    },
     /// The files cannot be written.
     #[error("the keys were made, and cannot be kept: {0}")]
     Unsaved(#[from] SaveError),
@@ -154,6 +173,15 @@ pub enum CeremonyError {
         /// Why it is not known.
         why: Box<Self>,
     },
+    /// What a restart would need cannot be written.
+    #[error("what this operator would need after a restart cannot be written to the disk: {0}")]
+    Unnoted(std::io::Error),
+    /// The others are not in the ceremony any more that this operator was in.
+    #[error("not every other operator is still in the ceremony that was interrupted")]
+    NotResumed,
+    /// It goes on when the program is started again.
+    #[error("the ceremony is interrupted; it goes on when this operator is back soon")]
+    Paused,
     /// A part of this program died.
     #[error("the program is broken: {0}")]
     Broken(String),
@@ -180,18 +208,25 @@ pub async fn hold_ceremony(
     meeting: Meeting,
     installation: &Installation,
     news: mpsc::UnboundedSender<CeremonyNews>,
-    stop: CancellationToken,
+    halt: Halt,
 ) -> Result<Held, CeremonyError> {
     let _folder = DataFolder::open(&meeting.folder)?;
     let key = identity::load(&meeting.folder.join(identity::FILE_NAME))?;
-    check_room(&meeting.folder).map_err(CeremonyError::NoRoom)?;
     let (networks, network) = {
         let meeting = meeting.clone();
         let checked = tokio::task::spawn_blocking(move || check(&meeting)).await;
         checked.map_err(|error| CeremonyError::Broken(error.to_string()))??
     };
-    let ceremony =
-        Ceremony::new(meeting.definition.clone(), &networks, meeting.release, &key, &mut rand::rng())?;
+    let draw = |seed: &[u8; 32]| {
+        let definition = meeting.definition.clone();
+        Ceremony::new(definition, &networks, meeting.release, &key, &mut StdRng::from_seed(*seed))
+    };
+    let mut past = interrupted(&meeting, installation);
+    if past.is_none() {
+        check_room(&meeting.folder).map_err(CeremonyError::NoRoom)?;
+    }
+    let mut seed = past.as_ref().map_or_else(fresh_seed, |past| past.seed.clone());
+    let ceremony = draw(&seed)?;
     let peers = peers(&meeting, &ceremony)?;
     let _guard = KeyGuard::take(&meeting.folder, "hearth dkg", None, installation.computer_mark())?;
     let config = HostConfig {
@@ -204,12 +239,57 @@ pub async fn hold_ceremony(
         timing: hearth_p2p::Timing::default(),
         limits: hearth_p2p::Limits::default(),
     };
-    let (host, events) = hearth_p2p::start(config, CancellationToken::new()).await?;
+    let (host, mut events) = hearth_p2p::start(config, CancellationToken::new()).await?;
     let _unheard = news.send(CeremonyNews::Listening(host.listen_addresses()));
-    let mut driver = Driver::new(ceremony, key, host.clone(), news, &meeting, network);
-    let outcome = driver.run(events, &stop).await;
+    let outcome = loop {
+        let means = (host.clone(), news.clone(), network.clone());
+        let driver = Driver::new(draw(&seed)?, &key, means, &meeting);
+        let driver = match past.take() {
+            Some(past) => driver.catch_up(past),
+            None => Ok(driver.note_in(begin_journal(&meeting, installation, &seed))),
+        };
+        match driver {
+            Ok(driver) => match driver.run(&mut events, &halt).await {
+                Err(CeremonyError::NotResumed) => {}
+                outcome => break outcome,
+            },
+            // Only what was taken well is noted: another program has written it.
+            Err(error) => tracing::warn!(%error, "an interrupted ceremony cannot be gone on with"),
+        }
+        let _unheard = news.send(CeremonyNews::Anew);
+        if let Err(error) = check_room(&meeting.folder) {
+            break Err(CeremonyError::NoRoom(error));
+        }
+        seed = fresh_seed();
+    };
     host.shutdown().await;
     outcome
+}
+
+fn fresh_seed() -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(rand::random())
+}
+
+fn about(meeting: &Meeting) -> Option<About> {
+    let definition = *meeting.definition.compute_definition_hash().ok()?.as_bytes();
+    let program = env!("CARGO_PKG_VERSION").to_owned();
+    Some(About { definition, release: meeting.release.version().to_owned(), program })
+}
+
+/// What an earlier run of this ceremony has left here, if it was interrupted.
+fn interrupted(meeting: &Meeting, installation: &Installation) -> Option<Past> {
+    if !meeting.folder.join(JOURNAL).exists() {
+        return None;
+    }
+    Journal::find(&meeting.folder, installation.opening_key().ok()?, &about(meeting)?)
+}
+
+/// A ceremony that nobody can go on with after a restart is better than none.
+fn begin_journal(meeting: &Meeting, installation: &Installation, seed: &[u8; 32]) -> Option<Journal> {
+    let warn = |error: &dyn std::fmt::Display| tracing::warn!(%error, "a restart ends this ceremony");
+    let key = installation.sealing_key().map_err(|error| warn(&error)).ok()?;
+    let begun = Journal::begin(&meeting.folder, key, about(meeting)?, seed);
+    begun.map_err(|error| warn(&error)).ok()
 }
 
 fn check(meeting: &Meeting) -> Result<(hearth_obol::cluster::Networks, Network), CeremonyError> {
@@ -256,6 +336,7 @@ fn protocols(ceremony: &Ceremony) -> Vec<Protocol> {
         protocol(release.message_protocol(), longest, Pattern::OneWay),
         protocol(SHARES_PROTOCOL, longest, Pattern::OneWay),
         protocol(PARTIALS_PROTOCOL, longest, Pattern::OneWay),
+        protocol(AGAIN_PROTOCOL, AGAIN_BYTES, Pattern::RequestResponse),
     ];
     others.into_iter().chain(bundles).collect()
 }

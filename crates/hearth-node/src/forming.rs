@@ -6,16 +6,18 @@
 mod door;
 mod gathering;
 mod kept;
+mod named;
 mod place;
 mod show;
 mod taking;
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_api::{
-    AgreeRequest, ErrorCode, FormingReply, InviteReply, LeaveFormingRequest, NameSeatRequest,
-    PlanClusterRequest, TakeSeatRequest, UiError,
+    AgreeRequest, ErrorCode, FormingReply, InviteReply, LeaveFormingRequest, NameSeatRequest, OwnSeat,
+    PlanClusterRequest, ReadInviteRequest, SaveInviteRequest, SetDefinitionRequest, TakeSeatRequest, UiError,
 };
 use hearth_gathering::{Invite, InviteError, NotYet};
 use hearth_types::Root;
@@ -23,12 +25,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::aside::{absolute, aside};
 use crate::clock;
 use crate::installation::Installation;
 use crate::newcomers::Newcomers;
 use crate::settings::SettingsDesk;
 use gathering::Gathering;
 
+/// Bytes of an invitation's file that are looked at.
+const INVITATION_BYTES: u64 = 8_192;
 /// Orders that may wait.
 const WAITING: usize = 16;
 
@@ -59,6 +64,9 @@ pub(crate) enum Order {
     Show(Option<u8>),
     Plan(PlanClusterRequest),
     Take(TakeSeatRequest),
+    Prepare(OwnSeat),
+    Define(SetDefinitionRequest),
+    Save(SaveInviteRequest),
     Name(NameSeatRequest),
     Reopen(u8),
     Agree(AgreeRequest),
@@ -83,8 +91,13 @@ impl FormingDesk {
     }
 
     /// What an invitation says. Nobody hears of it.
-    pub(crate) fn read(&self, link: &str) -> Result<InviteReply, UiError> {
-        let invite = Invite::read(link).map_err(refused)?;
+    pub(crate) async fn read(&self, request: ReadInviteRequest) -> Result<InviteReply, UiError> {
+        let ReadInviteRequest { link: text, file } = request;
+        let text = match file {
+            Some(file) => aside(move || read_text(&absolute(&file)?)).await?,
+            None => text,
+        };
+        let invite = Invite::read(&text).map_err(refused)?;
         let networks = self.settings.in_effect().scrutiny().networks();
         let plan = show::plan(&invite.terms, &networks);
         let obstacle = if invite.is_over(clock::now()) {
@@ -95,6 +108,7 @@ impl FormingDesk {
             Some("this node does not know the network of the cluster".to_owned())
         };
         Ok(InviteReply {
+            link: Invite::link_in(&text).map_err(refused)?,
             organiser: show::name(&invite.nickname),
             seat: invite.seat,
             expires_ms: invite.expires_s.saturating_mul(1_000),
@@ -153,6 +167,15 @@ async fn obey(grounds: &Grounds, current: &mut Option<Gathering>, order: Order) 
             *current = Some(Gathering::join(grounds, invite, &seat).await?);
             Ok(())
         }
+        Order::Prepare(seat) => {
+            free(current)?;
+            *current = Some(Gathering::prepare(grounds, &seat).await?);
+            Ok(())
+        }
+        Order::Save(SaveInviteRequest { seat, path }) => {
+            there(current)?.save_invite(seat, &absolute(&path)?).await
+        }
+        Order::Define(request) => there(current)?.define(grounds, request).await,
         Order::Leave(request) => leave(current, &request).await,
         Order::Name(request) => there(current)?.name(&request).await,
         Order::Reopen(seat) => there(current)?.reopen(seat).await,
@@ -162,8 +185,17 @@ async fn obey(grounds: &Grounds, current: &mut Option<Gathering>, order: Order) 
             there(current)?.agree(hash).await
         }
         Order::Ready(ready) => there(current)?.set_ready(ready).await,
-        Order::Begin => there(current)?.begin().await,
+        Order::Begin => there(current)?.begin(grounds).await,
     }
+}
+
+/// The text of an invitation's file, which is short.
+fn read_text(path: &Path) -> Result<String, UiError> {
+    let unreadable = |error: std::io::Error| UiError::because(ErrorCode::Unreadable, error);
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(INVITATION_BYTES).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
 }
 
 /// Leaves what there is to leave.

@@ -36,7 +36,9 @@ mod settings;
 mod show;
 mod signing;
 
-pub use ceremony::{CeremonyError, CeremonyNews, Held, Meeting, Release, hold_ceremony, step_words, words_of};
+pub use ceremony::{
+    CeremonyError, CeremonyNews, Halt, Held, Meeting, Release, hold_ceremony, step_words, words_of,
+};
 pub use driver::Broken;
 pub use event::{NodeEvent, Observer};
 pub use folder::{DataFolder, FolderError};

@@ -104,6 +104,7 @@ fn facts(lock: &UsableLock) -> ClusterReply {
             pubkey: ValidatorPubkey::new(keys.group.to_bytes()),
             index: None,
             stage: ValidatorStage::Unknown,
+            activation_ms: None,
             fee_recipient: addresses.fee_recipient,
             withdrawal_address: addresses.withdrawal,
         }

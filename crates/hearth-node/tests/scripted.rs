@@ -8,13 +8,14 @@
     reason = "helpers of a test fail as tests do"
 )]
 
+mod meeting;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use hearth_crypto::k1::NodeKey;
-use hearth_node::offline::{Scrutiny, Wishes, create_definition, create_identity, read_definition};
-use hearth_node::{CeremonyError, Held, Installation, Meeting, Networks, Release, hold_ceremony};
+use hearth_node::{CeremonyError, Halt, Held, Networks, hold_ceremony};
 use hearth_obol::ceremony::frost::SHARES_PROTOCOL;
 use hearth_obol::ceremony::sync::{
     Moment, Report, SYNC_FRAME_BYTES, SYNC_PROTOCOL, encode_answer, sign_definition,
@@ -28,13 +29,12 @@ use hearth_types::OperatorIndex;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-const RELEASE: Release = Release::V1_11;
-const OPERATORS: u8 = 4;
+use meeting::{RELEASE, free_ports, installation, meeting, operator, plan};
+
 /// Position of the one with the script.
 const BAD: u8 = 3;
 /// How long the others wait for him: far longer than anybody takes for a step, so that nobody is blamed for being slow.
 const PATIENCE: Duration = Duration::from_secs(6);
-const NOBODY: &str = "0x000000000000000000000000000000000000dEaD";
 
 /// What he does, once he has come to a step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,53 +51,11 @@ enum Deed {
     Truncated,
 }
 
-fn operator(position: u8) -> OperatorIndex {
-    OperatorIndex::new(position).unwrap()
-}
-
-/// Folders with keys, and a plan.
-fn plan(place: &Path) -> Definition {
-    let record = |number: u8| create_identity(&place.join(format!("node{number}"))).unwrap().enr;
-    let records: Vec<String> = (0..OPERATORS).map(record).collect();
-    let wishes = Wishes {
-        name: "scripted".into(),
-        network: Networks::known().by_name("hoodi").unwrap().clone(),
-        threshold: None,
-        withdrawal_addresses: vec![NOBODY.into()],
-        fee_recipients: vec![NOBODY.into()],
-        deposit_amounts_eth: Vec::new(),
-        compounding: false,
-        gas_limit: 60_000_000,
-        consensus_protocol: String::new(),
-        dkg_algorithm: DkgAlgorithm::Default,
-    };
-    create_definition(place, &wishes, 1, &records).unwrap();
-    read_definition(&place.join("cluster-definition.json").display().to_string()).unwrap()
-}
-
-fn free_ports() -> Vec<u16> {
-    let held: Vec<_> = (0..OPERATORS).map(|_| std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap()).collect();
-    held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
-}
-
 /// An operator as he should be.
 async fn good(place: &Path, definition: Definition, me: u8, ports: &[u16]) -> Result<Held, CeremonyError> {
-    let peers = (0..OPERATORS).filter(|peer| *peer != me);
-    let meeting = Meeting {
-        folder: place.join(format!("node{me}")),
-        definition,
-        scrutiny: Scrutiny::default(),
-        listen: vec![format!("127.0.0.1:{}", ports[usize::from(me)])],
-        peers: peers.map(|peer| (peer + 1, vec![format!("127.0.0.1:{}", ports[usize::from(peer)])])).collect(),
-        relays: Vec::new(),
-        nickname: String::new(),
-        patience: PATIENCE,
-        release: RELEASE,
-        insecure_keys: true,
-    };
     let (news, _unheard) = mpsc::unbounded_channel();
-    let installation = Installation::at(place.join(format!("state{me}")));
-    hold_ceremony(meeting, &installation, news, CancellationToken::new()).await
+    let meeting = meeting(place, &definition, (me, ports), PATIENCE);
+    hold_ceremony(meeting, &installation(place, me), news, Halt::default()).await
 }
 
 /// The one with the script.
@@ -151,7 +109,11 @@ impl Scripted {
     async fn run(mut self, over: CancellationToken) {
         let talking: Vec<_> = Self::others().map(|to| tokio::spawn(self.talk(to))).collect();
         let mut heard = BTreeMap::new();
-        while self.ceremony.step() < self.deed.0 {
+        // The others have to be there as well: before the first step everybody is waited for without a limit.
+        while self.ceremony.step() < self.deed.0
+            || Self::others().any(|other| self.ceremony.step_of(other) < Some(self.deed.0))
+        {
+            let comes = self.ceremony.step() < self.deed.0;
             let outputs = tokio::select! {
                 () = over.cancelled() => break,
                 Some(event) = self.events.recv() => self.hear(event, &mut heard),
@@ -159,7 +121,9 @@ impl Scripted {
             };
             // What the good ones think of it is what counts.
             let Ok(outputs) = outputs else { break };
-            self.perform(outputs);
+            if comes {
+                self.perform(outputs);
+            }
         }
         let (at, deed) = self.deed;
         match deed {
@@ -276,7 +240,7 @@ impl Scripted {
 /// What became of the three.
 async fn hold(deed: (i64, Deed)) -> (Vec<Result<Held, CeremonyError>>, tempfile::TempDir) {
     let place = tempfile::tempdir().unwrap();
-    let (definition, ports) = (plan(place.path()), free_ports());
+    let (definition, ports) = (plan(place.path(), DkgAlgorithm::Default, 1), free_ports());
     let over = CancellationToken::new();
     let scripted = Scripted::come(place.path(), definition.clone(), &ports, deed).await;
     let script = tokio::spawn(scripted.run(over.clone()));
@@ -293,7 +257,6 @@ fn names(error: &CeremonyError) -> bool {
     match error {
         CeremonyError::Failed(failure) => failure.culprit == Some(bad),
         CeremonyError::Silence { awaited, .. } => awaited.contains(&bad),
-        CeremonyError::Lost { operator, .. } => *operator == bad,
         // Whoever was kept from a step by him is waited for as well.
         CeremonyError::GaveUp { text, .. } => text.contains("operator 4") || text.ends_with(", 4"),
         _ => false,

@@ -360,7 +360,13 @@ impl World {
             ChainQuery::Validators { pubkeys } => {
                 let record = |pubkey: &ValidatorPubkey| {
                     let index = self.chain.index_of(pubkey)?;
-                    Some(ValidatorRecord { pubkey: *pubkey, index, active: true, slashed: false })
+                    Some(ValidatorRecord {
+                        pubkey: *pubkey,
+                        index,
+                        active: true,
+                        slashed: false,
+                        waiting: None,
+                    })
                 };
                 ChainReply::Validators(Ok(pubkeys.iter().filter_map(record).collect()))
             }

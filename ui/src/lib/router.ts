@@ -16,6 +16,7 @@ export type Route =
   | { name: "about" }
   | { name: "join"; link: string | null }
   | { name: "plan" }
+  | { name: "definition" }
   | { name: "deposit"; cluster: string }
   | { name: "forming" }
   | { name: "bring-back" }
@@ -92,6 +93,7 @@ export function parseRoute(hash: string): Route {
     case "drills":
     case "about":
     case "plan":
+    case "definition":
     case "forming":
     case "bring-back":
     case "move-in":

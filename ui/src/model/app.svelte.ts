@@ -1,4 +1,5 @@
 import { createContext } from "svelte";
+import { SvelteSet } from "svelte/reactivity";
 
 import type { Backend } from "../backend/backend";
 import type { Clock } from "../lib/clock";
@@ -15,6 +16,8 @@ export class App {
   readonly router: Router;
   readonly preferences: Preferences;
   readonly toasts: Toasts;
+  /** Clusters that were seen waiting for their first duty. */
+  readonly unlit = new SvelteSet<string>();
   /** Whether a demo stands in place of the owner's node. */
   demo = $state(false);
   /** Dialogs that can be opened from anywhere; one at a time. */

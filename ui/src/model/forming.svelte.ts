@@ -10,7 +10,7 @@ const LOOK_MS = 1_000;
 /** What can be done about the cluster that is being formed. Each answers with how things stand then. */
 type FormingCommand = Extract<
   CommandName,
-  "plan_cluster" | "take_seat" | "name_seat" | "reopen_seat" | "agree" | "set_ready" | "begin_ceremony" | "leave_forming"
+  "plan_cluster" | "take_seat" | "prepare_record" | "set_definition" | "save_invite" | "name_seat" | "reopen_seat" | "agree" | "set_ready" | "begin_ceremony" | "leave_forming"
 >;
 
 /** The cluster that is being formed, looked at again and again while somebody watches. */

@@ -461,6 +461,45 @@ describe("whoever sits before the window", () => {
       expect(await page.locator("button:has-text('Take this seat')").count()).toBe(0);
     }));
 
+  test("takes an invitation out of a message, of a page's address and of a file", () =>
+    within({ scenario: "empty", at: "/join" }, async (window) => {
+      const { page } = window;
+      const link = page.getByLabel("Link", { exact: true });
+      for (const text of ["Come and sit with us: hearth://join/1/abcd see you", "https://hearth.example/join#1.abcd"]) {
+        await link.fill("");
+        await page.waitForSelector("button:has-text('Take this seat')", { state: "detached" });
+        await link.fill(text);
+        await page.waitForSelector("button:has-text('Take this seat')");
+      }
+      await link.fill("");
+      await page.getByLabel("Or its file", { exact: true }).fill("/home/maya/seat-2.hearthinvite");
+      await page.waitForSelector("button:has-text('Take this seat')");
+    }));
+
+  test("takes part in a cluster that was planned elsewhere, from the record to the ceremony", () =>
+    within({ scenario: "empty" }, async (window) => {
+      const { page } = window;
+      await page.click("a:has-text('Take part in a cluster planned elsewhere')");
+      await page.click("button:has-text('Make my node’s record'), button:has-text(\"Make my node's record\")");
+      await page.click("button:has-text('Copy the record')");
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^enr:-/);
+      const source = page.getByLabel("Definition", { exact: true });
+      await source.fill("/home/maya/other/cluster-definition.json");
+      await page.click("button:has-text('Read and check it')");
+      await page.waitForSelector("[role=alert]:has-text('made with it')");
+      await source.fill("https://api.obol.tech/v1/definition/0x12");
+      await page.click("button:has-text('Read and check it')");
+      await page.waitForSelector("h2:has-text('Compare the words')");
+      expect(await page.innerText("main")).toContain("signed this definition with a wallet");
+      await page.click("button:has-text('They match')");
+      await page.click("summary:has-text('Where the others are')");
+      await page.getByLabel("Address of operator 3", { exact: false }).fill("example.org:3610");
+      await page.click("button:has-text('Begin the ceremony')");
+      await page.waitForSelector("h2:has-text('The key is being made')");
+      for (let beat = 0; beat < 9; beat += 1) await window.advance(1_000);
+      await page.waitForSelector("h2:has-text('It is lit')");
+    }));
+
   test("stops a ceremony for everybody, is told what that means, and tries again", () =>
     within({ scenario: "ceremony", at: "/forming" }, async (window) => {
       const { page } = window;

@@ -153,7 +153,8 @@ fn duties_that_are_not_ours_are_ignored() {
 fn a_stranger_among_the_records_is_ignored() {
     let mut operator = Operator::new(cluster(1));
     let _ = operator.start_slot(8);
-    let stranger = ValidatorRecord { pubkey: validator(1), index: index(1), active: true, slashed: false };
+    let stranger =
+        ValidatorRecord { pubkey: validator(1), index: index(1), active: true, slashed: false, waiting: None };
     let known = operator.hear(ChainReply::Validators(Ok(vec![record(0), stranger])));
     assert_eq!(queries(&known), [duties_asked(2, 1)]);
 }

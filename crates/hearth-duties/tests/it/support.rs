@@ -143,7 +143,13 @@ pub(crate) fn cluster(validators: usize) -> Cluster {
 }
 
 pub(crate) fn record(position: usize) -> ValidatorRecord {
-    ValidatorRecord { pubkey: validator(position), index: index(position), active: true, slashed: false }
+    ValidatorRecord {
+        pubkey: validator(position),
+        index: index(position),
+        active: true,
+        slashed: false,
+        waiting: None,
+    }
 }
 
 pub(crate) fn attester(position: usize, number: u64) -> AttesterDuty {

@@ -1,27 +1,29 @@
 //! The loop of a ceremony: hears, steps, performs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hearth_crypto::k1::NodeKey;
 use hearth_obol::ceremony::frost::SHARES_PROTOCOL;
 use hearth_obol::ceremony::pedersen::PEDERSEN_PROTOCOLS;
-use hearth_obol::ceremony::sync::{Moment, Report, SYNC_PROTOCOL, encode_answer};
-use hearth_obol::ceremony::{Ceremony, Failure, Formed, Message, Output};
+use hearth_obol::ceremony::sync::{Moment, Report, SYNC_PROTOCOL, SyncRejection, encode_answer};
+use hearth_obol::ceremony::{Ceremony, Failure, Formed, Message, Output, Reason};
 use hearth_obol::cluster::Network;
 use hearth_obol::wire::PARTIALS_PROTOCOL;
 use hearth_p2p::{Bytes, Event, Events, Host};
 use hearth_signer::keystore::Cost;
 use hearth_types::OperatorIndex;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::talk::{self, Heard, Own, talk};
-use super::{CeremonyError, CeremonyNews, Held, Meeting};
-use crate::offline::{SaveError, save};
+use super::journal::{Entry, Journal, Past};
+use super::outbox::Outbox;
+use super::talk::{self, Heard, Own, ask, ask_again, talk};
+use super::{AGAIN_PROTOCOL, CeremonyError, CeremonyNews, Halt, Held, Meeting};
+use crate::offline::{SaveError, holds, save};
 
 /// Answers and errors of peers that may wait.
 const WAITING: usize = 1_024;
@@ -35,10 +37,21 @@ const LINGER: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// One operator in a ceremony, with its connections, its clock and its disk.
-pub(super) struct Driver {
+pub(super) struct Driver<'a> {
     ceremony: Ceremony,
-    key: NodeKey,
+    key: &'a NodeKey,
     host: Host,
+    /// What is needed after a restart; without it there is no going on.
+    journal: Option<Journal>,
+    /// Hashes of its entries, and how many there are of each operator's.
+    noted: BTreeSet<[u8; 32]>,
+    entries: BTreeMap<u8, usize>,
+    outbox: Outbox,
+    /// Operators to whom something did not get through, or who were started again.
+    missed: BTreeSet<OperatorIndex>,
+    /// After a restart: who has not said whether he is still in this ceremony.
+    unsure: BTreeSet<OperatorIndex>,
+    hello: Report,
     news: mpsc::UnboundedSender<CeremonyNews>,
     folder: PathBuf,
     network: Network,
@@ -54,35 +67,38 @@ pub(super) struct Driver {
     /// Operators who have taken leave, and those of whom we have.
     left: BTreeSet<OperatorIndex>,
     told: BTreeSet<OperatorIndex>,
+    /// The steps that whoever watches was told of.
+    shown: BTreeMap<OperatorIndex, i64>,
     moved: Instant,
     saving: Option<JoinHandle<Result<Held, SaveError>>>,
     held: Option<Held>,
+    /// Of a run that ended while it was writing.
+    unsaved: Option<Box<Formed>>,
     done: bool,
 }
 
-impl Driver {
+impl<'a> Driver<'a> {
     pub(super) fn new(
         ceremony: Ceremony,
-        key: NodeKey,
-        host: Host,
-        news: mpsc::UnboundedSender<CeremonyNews>,
+        key: &'a NodeKey,
+        (host, news, network): (Host, mpsc::UnboundedSender<CeremonyNews>, Network),
         meeting: &Meeting,
-        network: Network,
     ) -> Self {
         let (hear, heard) = mpsc::channel(WAITING);
         let own = watch::Sender::new(Own { step: 0, leaving: false });
-        let hello = talk::hello(&ceremony, &key, &meeting.nickname);
-        let others = OperatorIndex::all(u8::try_from(ceremony.operators().len()).unwrap_or(u8::MAX))
-            .filter(|operator| *operator != ceremony.me());
-        let talking = others
-            .map(|operator| {
-                tokio::spawn(talk(host.clone(), operator, hello.clone(), own.subscribe(), hear.clone()))
-            })
-            .collect();
+        let hello = talk::hello(&ceremony, key, &meeting.nickname);
+        let release = ceremony.release();
         Self {
             ceremony,
             key,
             host,
+            journal: None,
+            noted: BTreeSet::new(),
+            entries: BTreeMap::new(),
+            outbox: Outbox::new(release),
+            missed: BTreeSet::new(),
+            unsure: BTreeSet::new(),
+            hello,
             news,
             folder: meeting.folder.clone(),
             network,
@@ -91,25 +107,58 @@ impl Driver {
             own,
             heard,
             hear,
-            talking,
+            talking: Vec::new(),
             answering: BTreeSet::new(),
             left: BTreeSet::new(),
             told: BTreeSet::new(),
+            shown: BTreeMap::new(),
             moved: Instant::now(),
             saving: None,
             held: None,
+            unsaved: None,
             done: false,
         }
     }
 
-    pub(super) async fn run(
-        &mut self,
-        mut events: Events,
-        stop: &CancellationToken,
-    ) -> Result<Held, CeremonyError> {
-        let outcome = self.meet(&mut events, stop).await;
-        if let Err(error) = &outcome {
-            self.say_why(&mut events, &error.to_string()).await;
+    /// Goes back to where an interrupted run was, silently.
+    pub(super) fn catch_up(mut self, Past { journal, entries, .. }: Past) -> Result<Self, CeremonyError> {
+        for entry in &entries {
+            let (_, outputs) = tokio::task::block_in_place(|| apply(&mut self.ceremony, self.key, entry))?;
+            self.remember(entry);
+            for output in outputs {
+                self.outbox.keep(&output);
+                match output {
+                    // What the next entry says, unless the run ended before it was noted.
+                    Output::Save(formed) => self.unsaved = Some(formed),
+                    Output::Done => self.done = true,
+                    _ => {}
+                }
+            }
+            if *entry == Entry::Saved
+                && let Some(formed) = self.unsaved.take()
+            {
+                self.held = Some(held(&formed, self.ceremony.me()));
+            }
+        }
+        // Who has written his files and heard that all have is done, whoever is still there.
+        if self.ceremony.step() > 0 && !self.done {
+            self.unsure = self.others().collect();
+        }
+        Ok(self.note_in(Some(journal)))
+    }
+
+    /// Notes what happens from now on.
+    pub(super) fn note_in(mut self, journal: Option<Journal>) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    pub(super) async fn run(mut self, events: &mut Events, halt: &Halt) -> Result<Held, CeremonyError> {
+        let outcome = self.meet(events, halt).await;
+        match &outcome {
+            // The others wait, or know nothing of us.
+            Ok(_) | Err(CeremonyError::Paused | CeremonyError::NotResumed) => {}
+            Err(error) => self.say_why(events, &error.to_string()).await,
         }
         self.talking.iter().for_each(JoinHandle::abort);
         // What is being written cannot be stopped half-way: only its end says whether there are files.
@@ -118,6 +167,11 @@ impl Driver {
         {
             self.held = Some(held);
         }
+        if let (false, Some(journal)) = (matches!(outcome, Err(CeremonyError::Paused)), self.journal.take())
+            && let Err(error) = journal.end()
+        {
+            tracing::warn!(%error, "what a ceremony has left cannot be removed");
+        }
         // Files that are there stay: whoever merely lost the others at the end has a sound cluster.
         outcome.map_err(|error| match self.held.take() {
             Some(held) => CeremonyError::Unconfirmed { held: Box::new(held), why: Box::new(error) },
@@ -125,12 +179,30 @@ impl Driver {
         })
     }
 
-    async fn meet(&mut self, events: &mut Events, stop: &CancellationToken) -> Result<Held, CeremonyError> {
+    async fn meet(&mut self, events: &mut Events, halt: &Halt) -> Result<Held, CeremonyError> {
+        if self.unsure.is_empty() {
+            self.talk_to_all();
+        } else {
+            let _unheard = self.news.send(CeremonyNews::Back(self.ceremony.step()));
+        }
+        // At the beginning anybody may come and go; what was sent to us meanwhile is sent again all the same.
+        if !self.noted.is_empty() {
+            for operator in self.others() {
+                let hash = *self.ceremony.definition_hash();
+                self.talking.push(tokio::spawn(ask_again(
+                    self.host.clone(),
+                    operator,
+                    hash,
+                    self.hear.clone(),
+                )));
+            }
+        }
         let mut looks = tokio::time::interval(LOOK);
         let (mut leaving_until, mut lingering) = (None, false);
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Err(CeremonyError::Stopped),
+                () = halt.give_up.cancelled() => return Err(CeremonyError::Stopped),
+                () = halt.pause.cancelled() => return Err(CeremonyError::Paused),
                 event = events.recv() => {
                     let event = event.ok_or_else(|| CeremonyError::Broken("the network ended".into()))?;
                     self.take(event)?;
@@ -140,8 +212,7 @@ impl Driver {
                     self.saving = None;
                     let saved = saved.map_err(|error| CeremonyError::Broken(error.to_string()))?;
                     self.held = Some(saved?);
-                    let outputs = self.ceremony.saved(&self.key)?;
-                    self.perform(outputs);
+                    self.take_in(Entry::Saved)?;
                 }
                 _ = looks.tick() => self.look()?,
             }
@@ -166,45 +237,49 @@ impl Driver {
         match event {
             Event::Request { from, protocol: SYNC_PROTOCOL, bytes, reply } => {
                 let report = Report::decode(&bytes).map_err(|error| self.failed(from, error.into()))?;
-                let sent_at = report.sent_at;
+                let before = self.ceremony.step_of(from);
+                if !self.unsure.is_empty() && before.is_some_and(|before| report.step < before) {
+                    // He has begun anew, and is not to hear that we think of another run.
+                    return Err(CeremonyError::NotResumed);
+                }
+                match self.take_in(Entry::Reported(from.share().get(), bytes)) {
+                    Ok(_) => reply.send(encode_answer(report.sent_at, None)),
+                    Err(error) => {
+                        let why = match &error {
+                            CeremonyError::Failed(failure) => failure.reason.to_string(),
+                            error => error.to_string(),
+                        };
+                        reply.send(encode_answer(report.sent_at, Some(&why)));
+                        return Err(error);
+                    }
+                }
                 if report.shutdown {
                     self.left.insert(from);
                 }
-                let before = self.ceremony.step_of(from);
-                match self.ceremony.report(from, &report, &self.key) {
-                    Ok(outputs) => {
-                        if before != Some(report.step) {
-                            let _unheard = self.news.send(CeremonyNews::At(from, report.step));
-                        }
-                        reply.send(encode_answer(sent_at, None));
-                        self.perform(outputs);
-                        self.begin_if_all_are_here()?;
-                    }
-                    Err(failure) => {
-                        reply.send(encode_answer(sent_at, Some(&failure.reason.to_string())));
-                        return Err(failure.into());
-                    }
+                if self.shown.insert(from, report.step) != Some(report.step) {
+                    let _unheard = self.news.send(CeremonyNews::At(from, report.step));
+                }
+                self.begin_if_all_are_here()?;
+            }
+            Event::Request { from, protocol: AGAIN_PROTOCOL, bytes, reply } => {
+                let knows = bytes == self.ceremony.definition_hash() && self.ceremony.step_of(from).is_some();
+                reply.send(vec![u8::from(knows)]);
+                if knows {
+                    self.missed.insert(from);
                 }
             }
             Event::Request { from, bytes, reply, .. } => {
-                let (ceremony, key) = (&mut self.ceremony, &self.key);
-                reply.send(tokio::task::block_in_place(|| ceremony.request(from, &bytes, key))?);
+                reply.send(self.take_in(Entry::Asked(from.share().get(), bytes))?);
             }
             Event::Message { from, protocol, bytes } => {
-                let message = match protocol {
-                    SHARES_PROTOCOL => Message::Shares(&bytes),
-                    PARTIALS_PROTOCOL => Message::Partials(&bytes),
-                    bundle if PEDERSEN_PROTOCOLS.contains(&bundle) => Message::Bundle(bundle, &bytes),
-                    _ => Message::Broadcast(&bytes),
-                };
-                let (ceremony, key) = (&mut self.ceremony, &self.key);
-                let outputs = tokio::task::block_in_place(|| ceremony.hear(from, message, key))?;
-                self.perform(outputs);
+                self.take_in(Entry::Heard(from.share().get(), protocol.to_owned(), bytes))?;
             }
             Event::Connected { operator, .. } => drop(self.news.send(CeremonyNews::Here(operator, true))),
             Event::Disconnected { operator } => drop(self.news.send(CeremonyNews::Here(operator, false))),
-            Event::SendFailed { to, reason, .. } => {
-                return Err(CeremonyError::Lost { operator: to, reason });
+            // He may be started again, and is then told once more. Who never answers is waited for no longer than anybody.
+            Event::SendFailed { to, reason, protocol } => {
+                tracing::debug!(operator = to.share().get(), protocol, %reason, "not sent");
+                self.missed.insert(to);
             }
             other => tracing::debug!(event = ?other, "network"),
         }
@@ -222,28 +297,105 @@ impl Driver {
                 Ok(())
             }
             Heard::GaveUp(operator, text) => Err(CeremonyError::GaveUp { operator, text }),
-            Heard::Signature(operator, Err(reason)) => Err(CeremonyError::Lost { operator, reason }),
-            Heard::Signature(operator, Ok(frame)) => {
-                let (ceremony, key) = (&mut self.ceremony, &self.key);
-                let outputs = tokio::task::block_in_place(|| ceremony.answer(operator, &frame, key))?;
-                self.perform(outputs);
+            Heard::Signature(operator, frame) => {
+                self.take_in(Entry::Signed(operator.share().get(), frame)).map(drop)
+            }
+            Heard::Knows(operator, knows) => {
+                let was_unsure = self.unsure.remove(&operator);
+                if was_unsure && !knows {
+                    return Err(CeremonyError::NotResumed);
+                }
+                if was_unsure && self.unsure.is_empty() {
+                    self.go_on();
+                }
                 Ok(())
             }
         }
+    }
+
+    /// Everybody is still in this ceremony: all hear once more what they may not have heard.
+    fn go_on(&mut self) {
+        let step = self.ceremony.step();
+        self.moved = Instant::now();
+        self.own.send_modify(|own| own.step = step);
+        let _unheard = self.news.send(CeremonyNews::Step(step));
+        self.talk_to_all();
+        self.missed = self.others().collect();
+        if let Some(frame) = self.outbox.asking() {
+            self.ask(&frame);
+        }
+        if let Some(formed) = self.unsaved.take() {
+            self.save(*formed);
+        }
+    }
+
+    fn talk_to_all(&mut self) {
+        for operator in self.others() {
+            let (own, hear) = (self.own.subscribe(), self.hear.clone());
+            self.talking.push(tokio::spawn(talk(self.host.clone(), operator, self.hello.clone(), own, hear)));
+        }
+    }
+
+    /// Takes in what happens: it is on the disk before anybody hears of it. What came before is nothing new, but is answered.
+    fn take_in(&mut self, entry: Entry) -> Result<Vec<u8>, CeremonyError> {
+        let known = self.noted.contains(&hash(&entry));
+        if known && matches!(entry, Entry::Heard(..) | Entry::Signed(..)) {
+            return Ok(Vec::new());
+        }
+        let before = self.step_told(&entry);
+        let (answer, outputs) = tokio::task::block_in_place(|| {
+            let done = apply(&mut self.ceremony, self.key, &entry)?;
+            let same = known || (before.is_some() && before == self.step_told(&entry));
+            if let (false, Some(journal)) = (same, &mut self.journal) {
+                journal.note(&entry).map_err(CeremonyError::Unnoted)?;
+            }
+            if !same {
+                self.remember(&entry);
+            }
+            Ok::<_, CeremonyError>(done)
+        })?;
+        if let Some(operator) = entry.operator()
+            && self.entries.get(&operator).is_some_and(|entries| *entries > self.ceremony.most_messages())
+            && let Some(culprit) = by_share(operator)
+        {
+            return Err(self.failed(culprit, Reason::TooMany).into());
+        }
+        self.perform(outputs);
+        Ok(answer)
+    }
+
+    fn remember(&mut self, entry: &Entry) {
+        self.noted.insert(hash(entry));
+        if let Some(operator) = entry.operator() {
+            *self.entries.entry(operator).or_default() += 1;
+        }
+    }
+
+    /// The step that whoever reports has told us so far: most reports say nothing new.
+    fn step_told(&self, entry: &Entry) -> Option<i64> {
+        let Entry::Reported(from, _) = entry else { return None };
+        self.ceremony.step_of(by_share(*from)?)
     }
 
     /// All are connected when all answer our reports, and all have reported to us.
     fn begin_if_all_are_here(&mut self) -> Result<(), CeremonyError> {
         let others = self.ceremony.operators().len() - 1;
         if self.ceremony.step() == 0 && self.answering.len() == others && self.ceremony.awaited().is_empty() {
-            let outputs = self.ceremony.begin(&self.key)?;
-            self.perform(outputs);
+            self.take_in(Entry::Begun)?;
         }
         Ok(())
     }
 
     fn look(&mut self) -> Result<(), CeremonyError> {
-        let (step, waits) = (self.ceremony.step(), self.saving.is_none() && !self.done);
+        for operator in std::mem::take(&mut self.missed) {
+            for (protocol, bytes) in self.outbox.of(operator) {
+                self.host.send(operator, protocol, bytes);
+            }
+        }
+        // Who has his files waits no longer than others for them to come back.
+        let back = self.unsure.is_empty() || self.held.is_some();
+        let waits = self.saving.is_none() && !self.done && back;
+        let step = self.ceremony.step();
         if step > 0 && waits && self.moved.elapsed() > self.patience {
             let awaited = self.ceremony.awaited();
             return Err(CeremonyError::Silence { step, patience: self.patience, awaited });
@@ -260,6 +412,7 @@ impl Driver {
         }
         for output in outputs {
             self.moved = Instant::now();
+            self.outbox.keep(&output);
             match output {
                 Output::Ask(frame) => self.ask(&frame.into()),
                 Output::Deliver(frame) => {
@@ -287,27 +440,26 @@ impl Driver {
     fn ask(&self, bytes: &Bytes) {
         let protocol = self.ceremony.release().signature_protocol();
         for operator in self.others() {
-            let (host, bytes, hear) = (self.host.clone(), bytes.clone(), self.hear.clone());
-            tokio::spawn(async move {
-                let answer = host.request(operator, protocol, bytes).await;
-                let _unheard = hear.send(Heard::Signature(operator, answer)).await;
-            });
+            tokio::spawn(ask(self.host.clone(), operator, (protocol, bytes.clone()), self.hear.clone()));
         }
     }
 
     fn save(&mut self, formed: Formed) {
         let (folder, network, cost) = (self.folder.clone(), self.network.clone(), self.cost);
-        let (news, number) = (self.news.clone(), self.ceremony.me().share().get());
+        let (news, me) = (self.news.clone(), self.ceremony.me());
         self.saving = Some(tokio::task::spawn_blocking(move || {
+            // A run that ended just here has written them.
+            if holds(&folder, &formed) {
+                return Ok(held(&formed, me));
+            }
             save(&folder, &formed, &network, cost, &mut |done, total| {
                 let _unheard = news.send(CeremonyNews::Saving(done, total));
             })?;
-            let validators = formed.lock.validators().iter().map(|validator| validator.group.to_bytes());
-            Ok(Held { lock_hash: formed.lock.lock_hash(), number, validators: validators.collect() })
+            Ok(held(&formed, me))
         }));
     }
 
-    fn failed(&self, culprit: OperatorIndex, reason: hearth_obol::ceremony::Reason) -> Failure {
+    fn failed(&self, culprit: OperatorIndex, reason: Reason) -> Failure {
         Failure { culprit: Some(culprit), step: self.ceremony.step(), reason }
     }
 
@@ -329,6 +481,56 @@ impl Driver {
         };
         let _over = tokio::time::timeout(FAREWELL, telling).await;
     }
+}
+
+/// Tells the ceremony what happened. Returns what is answered, and what is to be done.
+fn apply(
+    ceremony: &mut Ceremony,
+    key: &NodeKey,
+    entry: &Entry,
+) -> Result<(Vec<u8>, Vec<Output>), CeremonyError> {
+    let operator =
+        |share: u8| by_share(share).ok_or_else(|| CeremonyError::Broken("an entry of nobody".into()));
+    let outputs = match entry {
+        Entry::Begun => ceremony.begin(key)?,
+        Entry::Reported(from, frame) => {
+            let from = operator(*from)?;
+            let failed = |error: SyncRejection| Failure {
+                culprit: Some(from),
+                step: ceremony.step(),
+                reason: error.into(),
+            };
+            let report = Report::decode(frame).map_err(failed)?;
+            ceremony.report(from, &report, key)?
+        }
+        Entry::Asked(from, frame) => return Ok((ceremony.request(operator(*from)?, frame, key)?, Vec::new())),
+        Entry::Signed(from, frame) => ceremony.answer(operator(*from)?, frame, key)?,
+        Entry::Heard(from, protocol, frame) => {
+            let bundle = PEDERSEN_PROTOCOLS.iter().find(|bundle| *bundle == protocol);
+            let message = match (protocol.as_str(), bundle) {
+                (SHARES_PROTOCOL, _) => Message::Shares(frame),
+                (PARTIALS_PROTOCOL, _) => Message::Partials(frame),
+                (_, Some(bundle)) => Message::Bundle(bundle, frame),
+                _ => Message::Broadcast(frame),
+            };
+            ceremony.hear(operator(*from)?, message, key)?
+        }
+        Entry::Saved => ceremony.saved(key)?,
+    };
+    Ok((Vec::new(), outputs))
+}
+
+fn by_share(share: u8) -> Option<OperatorIndex> {
+    OperatorIndex::new(share.checked_sub(1)?)
+}
+
+fn hash(entry: &Entry) -> [u8; 32] {
+    Sha256::digest(minicbor::to_vec(entry).unwrap_or_default()).into()
+}
+
+fn held(formed: &Formed, me: OperatorIndex) -> Held {
+    let validators = formed.lock.validators().iter().map(|validator| validator.group.to_bytes());
+    Held { lock_hash: formed.lock.lock_hash(), number: me.share().get(), validators: validators.collect() }
 }
 
 /// When what is being written is written; never where nothing is.

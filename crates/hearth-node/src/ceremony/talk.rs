@@ -5,11 +5,12 @@ use std::time::Duration;
 use hearth_crypto::k1::NodeKey;
 use hearth_obol::ceremony::Ceremony;
 use hearth_obol::ceremony::sync::{Moment, Report, SYNC_PROTOCOL, decode_answer, sign_definition};
-use hearth_p2p::{Host, SendError};
+use hearth_p2p::{Bytes, Host, SendError};
 use hearth_types::OperatorIndex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::AGAIN_PROTOCOL;
 use crate::clock;
 
 /// Between two reports.
@@ -17,6 +18,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// First and longest wait before another stream is tried; it grows by 1.6.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Between two attempts to ask an operator something.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What our reports say at the moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,8 +39,42 @@ pub(super) enum Heard {
     Left(OperatorIndex),
     /// It says that it gives up.
     GaveUp(OperatorIndex, String),
-    /// It has signed a broadcast, or not.
-    Signature(OperatorIndex, Result<Vec<u8>, SendError>),
+    /// It has signed a broadcast.
+    Signature(OperatorIndex, Vec<u8>),
+    /// Whether it is in the ceremony that we were in before we were started again.
+    Knows(OperatorIndex, bool),
+}
+
+/// Has a broadcast signed, as often as it takes: an operator who is started again in between signs it afterwards.
+pub(super) async fn ask(
+    host: Host,
+    of: OperatorIndex,
+    (protocol, bytes): (&'static str, Bytes),
+    hear: mpsc::Sender<Heard>,
+) {
+    while !hear.is_closed() {
+        match host.request(of, protocol, bytes.clone()).await {
+            Ok(answer) => return drop(hear.send(Heard::Signature(of, answer)).await),
+            Err(reason) => tracing::debug!(operator = of.share().get(), %reason, "a broadcast is not signed"),
+        }
+        sleep(ASK_AGAIN).await;
+    }
+}
+
+/// After a restart: asks an operator whether he is still in this ceremony, until he can be reached.
+pub(super) async fn ask_again(host: Host, of: OperatorIndex, definition: [u8; 32], hear: mpsc::Sender<Heard>) {
+    while !hear.is_closed() {
+        let knows = match host.request(of, AGAIN_PROTOCOL, definition.to_vec()).await {
+            Ok(answer) => answer == [1],
+            // Charon, for which a restart ends a ceremony; or somebody who holds none any more.
+            Err(SendError::Unsupported) => false,
+            Err(_) => {
+                sleep(ASK_AGAIN).await;
+                continue;
+            }
+        };
+        return drop(hear.send(Heard::Knows(of, knows)).await);
+    }
 }
 
 /// A report with everything that does not change.

@@ -1,28 +1,29 @@
 //! One gathering, from the plan or the invitation to the cluster's files.
 
-use std::collections::BTreeMap;
+mod acts;
+mod held;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hearth_api::{ErrorCode, FormedCluster, Forming, NameSeatRequest, OwnSeat, UiError};
+use hearth_api::{ClusterPlan, ErrorCode, FormedCluster, Forming, OwnSeat, UiError};
 use hearth_crypto::k1::NodeKey;
 use hearth_gathering::{
-    Answer, Check, CheckKind, Guest, Heard, Invite, NAME_BYTES, Outcome, SeatState, Seating, Standing, Table,
-    Terms, Unwilling,
+    Check, CheckKind, Guest, Heard, Invite, NAME_BYTES, Outcome, SeatState, Seating, Standing, Table, Terms,
+    Unwilling,
 };
 use hearth_obol::cluster::{Definition, Network, new_uuid};
 use hearth_obol::enr::Enr;
 use hearth_signer::identity;
-use hearth_types::{Root, UnixMillis};
+use hearth_types::{ForkVersion, Root, UnixMillis};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::door::{Came, Door};
-use super::kept::{FILE, Kept, Side};
+use super::kept::{Kept, Side};
 use super::place::{Reached, reached};
-use super::show;
-use super::taking::{Ended, Taking};
-use super::{Grounds, not_yet};
+use super::taking::Taking;
+use super::{Grounds, show};
 use crate::aside::{aside, replace_private};
 use crate::ceremony::words_of;
 use crate::clock;
@@ -35,8 +36,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const CHECK_AGAIN: Duration = Duration::from_secs(15);
 /// How long guests have to hear that the ceremony begins.
 const CALL: Duration = Duration::from_secs(10);
-/// How long a guest who leaves has to be heard.
-const FAREWELL: Duration = Duration::from_secs(2);
 /// Space that a cluster's files and a year of signatures never need.
 const ROOM_MIB: u64 = 500;
 /// How far clocks may differ, milliseconds.
@@ -48,7 +47,8 @@ pub(super) struct Gathering {
     key: NodeKey,
     side: Side,
     reached: Reached,
-    network: Network,
+    /// That of the cluster, once it is known what it is to be.
+    network: Option<Network>,
     door: Option<Door>,
     /// Keeps a guest's port for the ceremony: he listens nowhere before, and others choose a port meanwhile.
     port: Option<TcpListener>,
@@ -63,6 +63,8 @@ pub(super) struct Gathering {
     pub(super) refused: bool,
     pub(super) connected: bool,
     checks: Vec<Check>,
+    /// Of a seat that nobody gathers.
+    standing: Standing,
     checked: Option<Instant>,
     looks: Interval,
     /// What was last written, and hash of the definition that was.
@@ -97,6 +99,12 @@ impl Gathering {
         Self::begin_with(grounds, (seat, met_at), make).await
     }
 
+    /// Makes a new key in a new folder, for somebody else's definition.
+    pub(super) async fn prepare(grounds: &Grounds, seat: &OwnSeat) -> Result<Self, UiError> {
+        let make = |_, _: &Reached| Side::Named(Box::default());
+        Self::begin_with(grounds, (seat, Vec::new()), make).await
+    }
+
     async fn begin_with(
         grounds: &Grounds,
         (seat, met_at): (&OwnSeat, Vec<String>),
@@ -123,6 +131,10 @@ impl Gathering {
         let key = identity::load(&folder.join(identity::FILE_NAME));
         let key = key.map_err(|error| tracing::warn!(%error, "a cluster that was being formed")).ok()?;
         let reached = Reached { nickname, listen, addresses, relays };
+        let side = match side {
+            Side::Named(named) => Side::Named(Box::new(named.resumed())),
+            side => side,
+        };
         let mut gathering = Self::new(grounds, folder, (key, side, reached))?;
         if in_ceremony {
             gathering.go(gathering.gone_to, grounds).await;
@@ -133,14 +145,15 @@ impl Gathering {
 
     fn new(grounds: &Grounds, folder: PathBuf, (key, side, reached): (NodeKey, Side, Reached)) -> Option<Self> {
         let networks = grounds.settings.in_effect().scrutiny().networks();
-        let terms = match &side {
-            Side::Organiser(table) => table.terms(),
-            Side::Guest(guest) => &guest.invite().terms,
-        };
-        let network = networks.by_fork_version(terms.network())?.clone();
-        let gone_to = match &side {
-            Side::Organiser(table) => table.ceremony(),
-            Side::Guest(guest) => guest.standing().gone_to,
+        let of_terms = |terms: &Terms| networks.by_fork_version(terms.network()).cloned();
+        let (network, gone_to) = match &side {
+            Side::Organiser(table) => (Some(of_terms(table.terms())?), table.ceremony()),
+            Side::Guest(guest) => (Some(of_terms(&guest.invite().terms)?), guest.standing().gone_to),
+            Side::Named(named) => {
+                let version = named.definition().map(|definition| definition.fork_version.as_slice());
+                let version = version.and_then(|version| version.try_into().ok()).map(ForkVersion::new);
+                (version.and_then(|version| networks.by_fork_version(version)).cloned(), 0)
+            }
         };
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -161,6 +174,7 @@ impl Gathering {
             refused: false,
             connected: false,
             checks: Vec::new(),
+            standing: Standing::default(),
             checked: None,
             looks,
             kept: Vec::new(),
@@ -210,7 +224,7 @@ impl Gathering {
         match (came, &mut self.side) {
             (Came::Report(seat, report, reply), Side::Organiser(table)) => {
                 let answer = table.hear(seat, *report, &self.key.public(), clock::now());
-                if let Err(error) = table.settle(&self.network) {
+                if let Some(Err(error)) = self.network.as_ref().map(|network| table.settle(network)) {
                     self.trouble = Some(error.to_string());
                 }
                 reply.send(answer.encode());
@@ -261,7 +275,7 @@ impl Gathering {
         }
         self.stand();
         if let Side::Organiser(table) = &mut self.side {
-            if let Err(error) = table.settle(&self.network) {
+            if let Some(Err(error)) = self.network.as_ref().map(|network| table.settle(network)) {
                 self.trouble = Some(error.to_string());
             }
             let (number, all_gone) = (table.ceremony(), table.all_gone());
@@ -281,7 +295,7 @@ impl Gathering {
         if self.door.is_none() {
             self.open().await;
         }
-        if self.port.is_none() && matches!(self.side, Side::Guest(_)) {
+        if self.port.is_none() && matches!(self.side, Side::Guest(_) | Side::Named(_)) {
             // Where it cannot be had, the ceremony says so.
             self.port = self.reached.listen.first().and_then(|address| TcpListener::bind(address).ok());
         }
@@ -292,6 +306,8 @@ impl Gathering {
         let opened = match &self.side {
             Side::Organiser(table) => Some(Door::open(&self.key, table, &self.reached).await),
             Side::Guest(guest) => Door::knock(guest).await,
+            // He meets the others in the ceremony.
+            Side::Named(_) => return,
         };
         match opened {
             Some(Ok(door)) => {
@@ -348,6 +364,7 @@ impl Gathering {
         match &mut self.side {
             Side::Organiser(table) => table.own(standing),
             Side::Guest(guest) => guest.own(standing),
+            Side::Named(_) => self.standing = standing,
         }
     }
 
@@ -383,194 +400,11 @@ impl Gathering {
         self.checked = Some(Instant::now());
     }
 
-    /// Goes to a ceremony.
-    async fn go(&mut self, number: u32, grounds: &Grounds) {
-        let Some(definition) = self.definition().cloned() else { return };
-        self.gone_to = number;
-        self.called = None;
-        self.trouble = None;
-        self.say(false);
-        if let Side::Guest(_) = self.side {
-            // The report that says so is on its way; without it the organiser waits a little longer.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-        self.shut().await;
-        self.port = None;
-        match Taking::part(grounds, (&self.folder, self.me()), &self.reached, definition, self.peers()).await {
-            Ok(taking) => self.ceremony = Some(taking),
-            Err(error) => self.failed(error),
-        }
-    }
-
-    /// Where the others will be, by seat.
-    fn peers(&self) -> BTreeMap<u8, Vec<String>> {
-        let me = self.me();
-        let mut peers: BTreeMap<u8, Vec<String>> = (1..)
-            .zip(self.states())
-            .map(|(number, seat)| (number, seat.standing.addresses))
-            .filter(|(number, addresses)| *number != me && !addresses.is_empty())
-            .collect();
-        if let Side::Guest(guest) = &self.side {
-            // Where he was reached is where he can be reached.
-            peers.insert(1, guest.invite().rendezvous.clone());
-        }
-        peers
-    }
-
-    async fn ended(&mut self, ended: Ended, grounds: &Grounds) {
-        self.ceremony = None;
-        match ended {
-            Ended::Formed(held, doubt) => {
-                self.trouble = doubt;
-                self.outcome = Some(Outcome::Formed(*held.lock_hash.as_bytes()));
-                let settled = super::taking::settle(grounds, &self.folder, &self.reached, self.peers()).await;
-                if let Err(error) = settled {
-                    self.trouble = Some(format!(
-                        "the cluster is formed, and where its operators are could not be written down: {}",
-                        error.details.unwrap_or(error.message)
-                    ));
-                }
-                let _left = std::fs::remove_file(self.folder.join(FILE));
-                self.formed = Some(FormedCluster {
-                    cluster: held.lock_hash,
-                    validators: held.validators.iter().map(|key| show::hex(key)).collect(),
-                    restart_needed: grounds.newcomers.come(),
-                });
-            }
-            Ended::Failed(why) => self.failed(why),
-        }
-    }
-
-    /// Everybody gathers again.
-    fn failed(&mut self, why: String) {
-        self.trouble = Some(why.clone());
-        self.outcome = Some(Outcome::Failed(why));
-        self.checked = None;
-        self.connected = false;
-        match &mut self.side {
-            Side::Organiser(table) => table.set_ready(false),
-            Side::Guest(guest) => guest.set_ready(false),
-        }
-    }
-
     fn last_failure(&self) -> Option<String> {
         match &self.outcome {
             Some(Outcome::Failed(why)) => Some(why.clone()),
             _ => None,
         }
-    }
-
-    pub(super) async fn name(&mut self, request: &NameSeatRequest) -> Result<(), UiError> {
-        let NameSeatRequest { seat, record, nickname, address } = request;
-        let addresses = match address.trim() {
-            "" => Vec::new(),
-            address => {
-                hearth_p2p::check_peer_address(address)
-                    .map_err(|error| UiError::because(ErrorCode::ValueRefused, error))?;
-                vec![address.to_owned()]
-            }
-        };
-        let named = self.table()?.name(*seat, record, (nickname.trim().to_owned(), addresses));
-        named.map_err(not_yet)?;
-        self.doors_changed().await
-    }
-
-    pub(super) async fn reopen(&mut self, seat: u8) -> Result<(), UiError> {
-        self.table()?.reopen(seat, clock::now(), &mut rand::rng()).map_err(not_yet)?;
-        self.doors_changed().await
-    }
-
-    /// The door knows whom it lets in only when it is opened.
-    async fn doors_changed(&mut self) -> Result<(), UiError> {
-        let network = self.network.clone();
-        self.table()?.settle(&network).map_err(|error| UiError::because(ErrorCode::ValueRefused, error))?;
-        self.shut().await;
-        self.open().await;
-        self.keep()
-    }
-
-    pub(super) async fn agree(&mut self, hash: Root) -> Result<(), UiError> {
-        match &mut self.side {
-            Side::Organiser(table) => table.agree(hash),
-            Side::Guest(guest) => guest.agree(hash),
-        }
-        .map_err(not_yet)?;
-        self.say(false);
-        self.keep()
-    }
-
-    pub(super) async fn set_ready(&mut self, ready: bool) -> Result<(), UiError> {
-        self.check().await;
-        self.stand();
-        match &mut self.side {
-            Side::Organiser(table) => table.set_ready(ready),
-            Side::Guest(guest) => guest.set_ready(ready),
-        }
-        self.say(false);
-        self.keep()
-    }
-
-    pub(super) async fn begin(&mut self) -> Result<(), UiError> {
-        if self.ceremony.is_some() || self.called.is_some() {
-            return Ok(());
-        }
-        self.table()?.begin(clock::now()).map_err(not_yet)?;
-        self.called = Some(Instant::now());
-        self.keep()
-    }
-
-    fn table(&mut self) -> Result<&mut Table, UiError> {
-        if self.ceremony.is_some() || self.formed.is_some() {
-            return Err(UiError::because(ErrorCode::NotReady, "the key ceremony has begun"));
-        }
-        match &mut self.side {
-            Side::Organiser(table) => Ok(table),
-            Side::Guest(_) => Err(UiError::because(ErrorCode::NotReady, "that is for the organiser to do")),
-        }
-    }
-
-    pub(super) const fn is_in_ceremony(&self) -> bool {
-        self.ceremony.is_some()
-    }
-
-    pub(super) const fn is_formed(&self) -> bool {
-        self.formed.is_some()
-    }
-
-    pub(super) fn stop_ceremony(&mut self) {
-        if let Some(ceremony) = &mut self.ceremony {
-            ceremony.stop("this operator has stopped it");
-        }
-    }
-
-    /// For good: the seat is given up, and what was made for it is removed. A cluster that is formed stays.
-    pub(super) async fn give_up(mut self) -> Result<(), UiError> {
-        if self.formed.is_some() {
-            return Ok(());
-        }
-        if matches!(self.side, Side::Guest(_)) && self.connected {
-            self.say(true);
-            let heard = async {
-                while let Some(door) = &mut self.door {
-                    if let Came::Answer(Answer::Refused(_), _) = door.next().await {
-                        return;
-                    }
-                }
-            };
-            // Who cannot be told finds the seat silent.
-            let _told = tokio::time::timeout(FAREWELL, heard).await;
-        }
-        self.shut().await;
-        let folder = self.folder;
-        aside(move || remove(&folder)).await
-    }
-
-    /// The node stops; the gathering goes on when it is started again.
-    pub(super) async fn close(mut self) {
-        if let Some(ceremony) = self.ceremony.take() {
-            ceremony.end().await;
-        }
-        self.shut().await;
     }
 
     /// For operators who come with another program: the definition as a file, as long as there is one.
@@ -609,20 +443,37 @@ impl Gathering {
         match &self.side {
             Side::Organiser(_) => 1,
             Side::Guest(guest) => guest.invite().seat,
+            Side::Named(named) => named.seat_of(&self.key.public()),
         }
     }
 
-    pub(super) fn terms(&self) -> &Terms {
+    /// What the cluster is to be.
+    pub(super) fn planned(&self) -> ClusterPlan {
+        let network = self.network.as_ref();
         match &self.side {
-            Side::Organiser(table) => table.terms(),
-            Side::Guest(guest) => &guest.invite().terms,
+            Side::Organiser(table) => show::plan_on(table.terms(), network),
+            Side::Guest(guest) => show::plan_on(&guest.invite().terms, network),
+            Side::Named(named) => {
+                named.definition().map(|definition| super::named::plan(definition, network)).unwrap_or_default()
+            }
         }
+    }
+
+    /// The record by which a definition names this node, where it waits to be named.
+    pub(super) fn record(&self) -> Option<String> {
+        matches!(self.side, Side::Named(_)).then(|| Enr::create(&self.key).text().to_owned())
+    }
+
+    /// Whether the operators' wallets have signed what is to be.
+    pub(super) fn is_signed(&self) -> bool {
+        matches!(&self.side, Side::Named(named) if named.is_signed())
     }
 
     pub(super) fn definition(&self) -> Option<&Definition> {
         match &self.side {
             Side::Organiser(table) => table.definition(),
             Side::Guest(guest) => guest.definition(),
+            Side::Named(named) => named.definition(),
         }
     }
 
@@ -639,6 +490,7 @@ impl Gathering {
                 }
                 seats
             }
+            Side::Named(named) => named.states(self.me(), &self.standing),
         }
     }
 
@@ -659,10 +511,6 @@ impl Gathering {
         self.ceremony.as_ref()
     }
 
-    pub(super) const fn network(&self) -> &Network {
-        &self.network
-    }
-
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -672,7 +520,7 @@ impl Gathering {
     }
 }
 
-fn unknown_network() -> UiError {
+pub(super) fn unknown_network() -> UiError {
     UiError::value_refused("This node does not know the network of that cluster.")
 }
 
@@ -680,16 +528,4 @@ fn unknown_network() -> UiError {
 fn make_key(folder: &Path) -> Result<NodeKey, UiError> {
     let made = crate::offline::create_identity(folder).and_then(|made| identity::load(&made.path));
     made.map_err(|error| UiError::because(ErrorCode::Unwritable, error))
-}
-
-/// Removes what was made for a seat that was given up: nothing else, and no cluster's folder.
-fn remove(folder: &Path) -> Result<(), UiError> {
-    let refused = |error: std::io::Error| UiError::because(ErrorCode::Unwritable, error);
-    std::fs::remove_file(folder.join(FILE)).map_err(refused)?;
-    let _definition = std::fs::remove_file(folder.join(DEFINITION));
-    let _key = std::fs::remove_file(folder.join(identity::FILE_NAME));
-    let _lock = std::fs::remove_file(folder.join(hearth_obol::cluster::KEY_LOCK_FILE));
-    // Only if nothing else is in it.
-    let _empty = std::fs::remove_dir(folder);
-    Ok(())
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use hearth_gathering::{Guest, Table};
 use minicbor::{Decode, Encode};
 
+use super::named::Named;
 use crate::aside::replace_private;
+use crate::ceremony::forget;
 use crate::folder::{CLUSTERS, LOCK};
 
 /// Name of the file. It has secrets of invitations.
@@ -20,6 +22,9 @@ pub(super) enum Side {
     /// It was invited.
     #[n(1)]
     Guest(#[n(0)] Box<Guest>),
+    /// Somebody else's definition names it, or will.
+    #[n(2)]
+    Named(#[n(0)] Box<Named>),
 }
 
 /// A gathering on disk.
@@ -60,6 +65,7 @@ impl Kept {
             if folder.join(LOCK).exists() {
                 // The ceremony was over, and the node stopped before it had tidied up.
                 let _left = std::fs::remove_file(folder.join(FILE));
+                let _secrets = forget(&folder);
                 return None;
             }
             match minicbor::decode(&bytes) {

@@ -8,6 +8,8 @@ use qrcode::{EcLevel, QrCode};
 use super::gathering::Gathering;
 use crate::ceremony::words_of;
 
+/// The page that hands invitations to the app, if whoever publishes this Hearth has put `installers/join/index.html` somewhere.
+const JOIN_PAGE: Option<&str> = option_env!("HEARTH_JOIN_PAGE");
 /// Longest text of another operator that is shown, bytes.
 const TEXT_BYTES: usize = 300;
 
@@ -23,6 +25,8 @@ pub(super) fn forming(gathering: &Gathering, code_of: Option<u8>) -> Forming {
         FormingStage::Refused
     } else if gathering.ceremony().is_some() {
         FormingStage::Ceremony
+    } else if hash.is_none() && gathering.record().is_some() {
+        FormingStage::Defining
     } else if hash.is_none() {
         FormingStage::Inviting
     } else if everybody_agrees {
@@ -30,7 +34,8 @@ pub(super) fn forming(gathering: &Gathering, code_of: Option<u8>) -> Forming {
     } else {
         FormingStage::Agreeing
     };
-    let seats = (1..=gathering.terms().operators).map(|number| {
+    let plan = gathering.planned();
+    let seats = (1..=plan.operators).map(|number| {
         let state = states.get(usize::from(number - 1));
         seat(gathering, (number, state), hash, code_of == Some(number))
     });
@@ -38,7 +43,9 @@ pub(super) fn forming(gathering: &Gathering, code_of: Option<u8>) -> Forming {
     Forming {
         stage,
         me: gathering.me(),
-        plan: plan_on(gathering.terms(), Some(gathering.network())),
+        record: gathering.record(),
+        signed: gathering.is_signed(),
+        plan,
         definition_hash: hash.map(|hash| hash.to_string()),
         words: words.into_iter().map(str::to_owned).collect(),
         seats: seats.collect(),
@@ -83,8 +90,16 @@ fn seat(
         step,
         code: link.as_ref().filter(|_| with_code).and_then(|(link, _)| code(link)),
         expires_ms: link.as_ref().map(|(_, expires_ms)| *expires_ms),
+        page_link: link.as_ref().and_then(|(link, _)| page_link(JOIN_PAGE?, link)),
         link: link.map(|(link, _)| link),
     }
+}
+
+/// An invitation as the address of a page. What follows the `#` stays in the browser.
+fn page_link(page: &str, link: &str) -> Option<String> {
+    let (version, data) = link.rsplit_once('/')?;
+    let (_, version) = version.rsplit_once('/')?;
+    Some(format!("{page}#{version}.{data}"))
 }
 
 fn check(check: &Check) -> SeatCheck {
@@ -103,7 +118,7 @@ pub(super) fn plan(terms: &Terms, networks: &Networks) -> ClusterPlan {
     plan_on(terms, networks.by_fork_version(terms.network()))
 }
 
-fn plan_on(terms: &Terms, network: Option<&Network>) -> ClusterPlan {
+pub(super) fn plan_on(terms: &Terms, network: Option<&Network>) -> ClusterPlan {
     ClusterPlan {
         name: name(&terms.name),
         network: network.map_or_else(|| terms.network().to_string(), |network| network.name.clone()),
@@ -127,7 +142,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 
-fn count(number: usize) -> u32 {
+pub(super) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
@@ -152,6 +167,12 @@ fn code(link: &str) -> Option<LinkCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_of_an_invitation_on_a_page_is_read_as_the_invitation() {
+        let page = page_link("https://hearth.example/join", "hearth://join/1/aB-_9").unwrap();
+        assert_eq!(page, "https://hearth.example/join#1.aB-_9");
+    }
 
     #[test]
     fn a_link_becomes_a_picture_of_all_its_dark_modules() {

@@ -10,12 +10,11 @@ use hearth_types::OperatorIndex;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::Grounds;
 use super::place::Reached;
 use crate::aside::aside;
-use crate::ceremony::{CeremonyError, CeremonyNews, Held, Meeting, Release, hold_ceremony};
+use crate::ceremony::{CeremonyError, CeremonyNews, Halt, Held, JOURNAL, Meeting, Release, hold_ceremony};
 use crate::folder::LOCK;
 use crate::settings::{Settings, SettingsDesk};
 
@@ -26,14 +25,35 @@ const ORGANISER_COMING: Duration = Duration::from_secs(25);
 /// How long a step may last.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Which ceremony it is, and who takes part in it here.
+pub(super) struct Part<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) me: u8,
+    pub(super) definition: Definition,
+    /// Where the others will be, by number.
+    pub(super) peers: BTreeMap<u8, Vec<String>>,
+    pub(super) release: Release,
+    pub(super) waits: Waits,
+}
+
+/// How long the others have to come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Waits {
+    /// They were called and are on their way.
+    AWhile,
+    /// As long as they like.
+    Always,
+}
+
 /// A ceremony that runs.
 pub(super) struct Taking {
     news: mpsc::UnboundedReceiver<CeremonyNews>,
     outcome: JoinHandle<Result<Held, CeremonyError>>,
-    stop: CancellationToken,
+    halt: Halt,
     /// Why it was stopped from here.
     stopped: Option<String>,
     began: Instant,
+    waits: Waits,
     operators: usize,
     me: u8,
     pub(super) step: i64,
@@ -57,13 +77,8 @@ pub(super) enum Ended {
 
 impl Taking {
     /// Goes to the ceremony. What an earlier one has left in the folder is moved aside.
-    pub(super) async fn part(
-        grounds: &Grounds,
-        (folder, me): (&Path, u8),
-        reached: &Reached,
-        definition: Definition,
-        peers: BTreeMap<u8, Vec<String>>,
-    ) -> Result<Self, String> {
+    pub(super) async fn part(grounds: &Grounds, reached: &Reached, part: Part<'_>) -> Result<Self, String> {
+        let Part { folder, me, definition, peers, release, waits } = part;
         let place = folder.to_owned();
         let moved = aside(move || put_aside(&place)).await;
         moved.map_err(|error| error.details.unwrap_or(error.message))?;
@@ -77,15 +92,27 @@ impl Taking {
             relays: reached.relays.clone(),
             nickname: reached.nickname.clone(),
             patience: PATIENCE,
-            release: Release::V1_11,
+            release,
             insecure_keys: false,
         };
         let (tell, news) = mpsc::unbounded_channel();
-        let (stop, installation) = (CancellationToken::new(), grounds.installation.clone());
-        let stopped = stop.clone();
-        let outcome = tokio::spawn(async move { hold_ceremony(meeting, &installation, tell, stopped).await });
+        let (halt, installation) = (Halt::default(), grounds.installation.clone());
+        let halted = halt.clone();
+        let outcome = tokio::spawn(async move { hold_ceremony(meeting, &installation, tell, halted).await });
         let (began, others) = (Instant::now(), BTreeMap::new());
-        Ok(Self { news, outcome, stop, stopped: None, began, operators, me, step: 0, others, saving: None })
+        Ok(Self {
+            news,
+            outcome,
+            halt,
+            stopped: None,
+            began,
+            waits,
+            operators,
+            me,
+            step: 0,
+            others,
+            saving: None,
+        })
     }
 
     /// What comes next. Dropping the future loses nothing.
@@ -120,7 +147,8 @@ impl Taking {
 
     fn note(&mut self, news: CeremonyNews) {
         match news {
-            CeremonyNews::Listening(_) => {}
+            CeremonyNews::Listening(_) | CeremonyNews::Back(_) => {}
+            CeremonyNews::Anew => self.began = Instant::now(),
             CeremonyNews::Here(operator, here) => self.other(operator).0 = here,
             CeremonyNews::At(operator, step) => self.other(operator).1 = Some(step),
             CeremonyNews::Step(step) => self.step = step,
@@ -134,7 +162,7 @@ impl Taking {
 
     /// Does not wait for ever for somebody who does not come.
     pub(super) fn look(&mut self) {
-        if self.step > 0 || self.stop.is_cancelled() {
+        if self.waits == Waits::Always || self.step > 0 || self.halt.give_up.is_cancelled() {
             return;
         }
         let waited = self.began.elapsed();
@@ -156,18 +184,22 @@ impl Taking {
 
     pub(super) fn stop(&mut self, why: &str) {
         self.stopped = Some(why.to_owned());
-        self.stop.cancel();
+        self.halt.give_up.cancel();
     }
 
-    /// Stops it and waits until it has.
-    pub(super) async fn end(self) {
-        self.stop.cancel();
+    /// Interrupts it and waits until it is: it goes on when this node is started again, if that is soon.
+    pub(super) async fn pause(self) {
+        self.halt.pause.cancel();
         let _over = self.outcome.await;
     }
 }
 
-/// Moves what an earlier ceremony has left into a folder beside, where nobody takes it for a cluster.
+/// Moves what an earlier ceremony has left into a folder beside, where nobody takes it for a cluster. One that was merely interrupted
+/// goes on with it.
 fn put_aside(folder: &Path) -> Result<(), UiError> {
+    if folder.join(JOURNAL).exists() {
+        return Ok(());
+    }
     let refused = |error: std::io::Error| UiError::because(ErrorCode::Unwritable, error);
     let entries = std::fs::read_dir(folder).map_err(refused)?.flatten();
     let left: Vec<_> = entries

@@ -41,6 +41,11 @@ pub(crate) fn check_room(folder: &Path) -> Result<(), SaveError> {
     Ok(())
 }
 
+/// Whether the folder has this very cluster: the lock is written last.
+pub(crate) fn holds(place: &Path, formed: &Formed) -> bool {
+    std::fs::read(place.join(LOCK)).is_ok_and(|text| text == formed.lock_json.as_bytes())
+}
+
 /// Writes them all, or none. Blocks for about 0.06 s of one core a key share, unless `cost` is none.
 pub(crate) fn save(
     place: &Path,

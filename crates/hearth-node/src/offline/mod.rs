@@ -41,7 +41,7 @@ pub use draft::Unwritable;
 pub(crate) use draft::put_whole;
 pub use export::{ExportError, Exported, export_charon};
 pub use formed::SaveError;
-pub(crate) use formed::{check_room, save};
+pub(crate) use formed::{check_room, holds, save};
 pub use hearth_obol::cluster::DkgAlgorithm;
 pub use identity::{Identity, create_identity, read_identity};
 pub use import::{ImportError, Imported, import_charon};

@@ -9,11 +9,12 @@ use hearth_api::{
     DutyUnderWay, ErrorCode, FindBeaconsReply, FindBeaconsRequest, FormingReply, FormingRequest, Handler,
     HistoryReply, HistoryRequest, InviteReply, KeysReply, KeysRequest, LeaveFormingRequest, Mark,
     MoveInRequest, MuteKindRequest, NameSeatRequest, NewClusterReply, NodeView, PlanClusterRequest,
-    PractiseRestoreRequest, Publisher, ReadInviteRequest, RemoveChannelRequest, ReopenSeatRequest,
-    SetChannelRequest, SetDigestRequest, SetQuietHoursRequest, SetReadyRequest, SettingsReply, SettingsRequest,
-    SlashingExportReply, SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply,
-    SlashingRequest, SnoozeRequest, StatusRequest, StopReply, StopRequest, TakeSeatRequest, TestChannelRequest,
-    UiError, without_this_node,
+    PractiseRestoreRequest, PrepareRecordRequest, Publisher, ReadInviteRequest, RemoveChannelRequest,
+    ReopenSeatRequest, SaveInviteRequest, SetChannelRequest, SetDefinitionRequest, SetDigestRequest,
+    SetQuietHoursRequest, SetReadyRequest, SettingsReply, SettingsRequest, SlashingExportReply,
+    SlashingExportRequest, SlashingImportReply, SlashingImportRequest, SlashingReply, SlashingRequest,
+    SnoozeRequest, StatusRequest, StopReply, StopRequest, TakeSeatRequest, TestChannelRequest, UiError,
+    without_this_node,
 };
 use hearth_types::LockHash;
 use tokio::sync::{mpsc, oneshot};
@@ -219,7 +220,19 @@ impl Handler for Desk {
     }
 
     async fn read_invite(&self, request: ReadInviteRequest) -> Result<InviteReply, UiError> {
-        self.forming.read(&request.link)
+        self.forming.read(request).await
+    }
+
+    async fn prepare_record(&self, request: PrepareRecordRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Prepare(request.seat)).await
+    }
+
+    async fn set_definition(&self, request: SetDefinitionRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Define(request)).await
+    }
+
+    async fn save_invite(&self, request: SaveInviteRequest) -> Result<FormingReply, UiError> {
+        self.forming.order(Order::Save(request)).await
     }
 
     async fn take_seat(&self, request: TakeSeatRequest) -> Result<FormingReply, UiError> {

@@ -6,7 +6,7 @@ use hearth_api::{
     ClusterReply, ClusterStage, ClusterView, Effectiveness, NextDuty, Reach, SeatState, SeatView,
     ValidatorStage,
 };
-use hearth_duties::ValidatorRecord;
+use hearth_duties::{ValidatorRecord, Waiting};
 use hearth_obol::wire::PeerInfo;
 use hearth_types::{ChainSpec, Duty, Epoch, OperatorIndex, UnixMillis};
 
@@ -84,7 +84,7 @@ impl Room {
             News::Validators(records) => {
                 let active = records.iter().any(|record| record.active && !record.slashed);
                 cluster.stage = if active { ClusterStage::Active } else { ClusterStage::Queued };
-                know_validators(&mut self.facts, &records);
+                know_validators(&mut self.facts, &records, spec);
             }
             News::Connected(operator, address) => connected(cluster, operator, &address, now),
             News::Away(operator) => away(cluster, operator),
@@ -179,14 +179,20 @@ fn card(cluster: &mut ClusterView, operator: OperatorIndex, card: PeerInfo, offs
 }
 
 /// Adds what the chain knows of the validators. One that it does not name is not deposited, or no more there.
-fn know_validators(facts: &mut ClusterReply, records: &[ValidatorRecord]) {
+fn know_validators(facts: &mut ClusterReply, records: &[ValidatorRecord], spec: Option<&ChainSpec>) {
+    let start = |epoch| spec.map(|spec| spec.slot_start(spec.first_slot(epoch)).get());
     for validator in &mut facts.validators {
         match records.iter().find(|record| record.pubkey == validator.pubkey) {
             Some(record) => {
                 validator.index = Some(record.index);
+                validator.activation_ms = match record.waiting {
+                    Some(Waiting::Until(epoch)) => start(epoch),
+                    Some(Waiting::Queued) | None => None,
+                };
                 validator.stage = match record {
                     record if record.slashed => ValidatorStage::Slashed,
                     record if record.active => ValidatorStage::Active,
+                    record if record.waiting.is_some() => ValidatorStage::Pending,
                     _ => ValidatorStage::Inactive,
                 };
             }

@@ -397,6 +397,12 @@ impl Ceremony {
         broadcast.max(bundle).max(signatures::most_bytes(self.terms.validators))
     }
 
+    /// How many different messages, questions and answers of one operator belong to a ceremony, with room to spare.
+    pub fn most_messages(&self) -> usize {
+        let runs = if self.sequence.is_some() { self.terms.validators } else { 0 };
+        32 + self.definition.deposit_amounts.as_ref().map_or(0, Vec::len) + runs.saturating_mul(5)
+    }
+
     /// Bytes of the longest content of a broadcast.
     fn most_content(&self) -> usize {
         let Terms { threshold, validators, .. } = self.terms;

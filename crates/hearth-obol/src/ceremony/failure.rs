@@ -72,6 +72,9 @@ pub enum Reason {
     /// A broadcast comes from somebody who has not got that far, or is of another kind of ceremony.
     #[error("sent something that this ceremony has no place for")]
     NoSuchPurpose,
+    /// More than a ceremony consists of.
+    #[error("sent more than there is in a ceremony")]
+    TooMany,
     /// The parts of a key cancel out.
     #[error("the parts of validator {validator} cancel out")]
     Degenerate {

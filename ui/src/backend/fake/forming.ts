@@ -9,6 +9,7 @@ import type {
   NameSeatRequest,
   PlanClusterRequest,
   SeatCheck,
+  SetDefinitionRequest,
   TakeSeatRequest,
   UiError,
 } from "$api";
@@ -53,6 +54,7 @@ type Seat = { nickname: string; taken: boolean; agreed: boolean; ready: boolean;
 export class FakeForming {
   #plan: ClusterPlan | null = null;
   #me = 1;
+  #record: string | null = null;
   #seats: Seat[] = [];
   #begun: number | null = null;
   #trouble: string | null = null;
@@ -83,22 +85,48 @@ export class FakeForming {
     const operators = request.operators;
     const threshold = request.threshold ?? Math.ceil((operators * 2) / 3);
     const { name, network, validators, withdrawal_address, fee_recipient, compounding } = request;
+    this.#record = null;
     this.#plan = { ...PLAN, name, network, operators, threshold, validators, withdrawal_address, fee_recipient, compounding };
     this.#sit(1, request.seat.nickname);
     return this.show(null);
   }
 
-  read(link: string): InviteReply {
-    if (!link.trim().startsWith("hearth://join/1/")) {
+  /** Makes a record for a definition that comes from elsewhere. */
+  prepare(nickname: string): { forming: Forming | null } {
+    this.#plan = { ...PLAN, name: "", operators: 0 };
+    this.#record = RECORD;
+    this.#sit(2, nickname);
+    return this.show(null);
+  }
+
+  define({ source }: SetDefinitionRequest): { forming: Forming | null } {
+    if (source === "") return this.show(null);
+    if (source.includes("other")) {
+      throw refusal("Give this node's record to whoever makes the definition, and take the definition made with it.");
+    }
+    this.#plan = { ...PLAN, name: "Launchpad cluster" };
+    const own = this.#seats[1]?.nickname ?? "Sam";
+    const account = (index: number): string => `0x${String(index + 1).repeat(8)}`;
+    this.#seats = Array.from({ length: 4 }, (_, index) => ({
+      ...empty(), nickname: index === 1 ? own : account(index), taken: true, named: index !== 1,
+    }));
+    return this.show(null);
+  }
+
+  read(text: string): InviteReply {
+    const data = /hearth:\/\/join\/1\/(\S+)|https:\/\/\S+#1\.(\S+)/.exec(text);
+    const link = `hearth://join/1/${data?.[1] ?? data?.[2] ?? ""}`;
+    if (data === null) {
       throw refusal("That is no invitation to a Hearth cluster; one begins with hearth://join/1/.");
     }
     const obstacle = link.includes("expired") ? "the invitation has expired; ask whoever sent it for a new one" : null;
-    return { organiser: "Sam", plan: PLAN, seat: 2, expires_ms: this.now() + 6 * 86_400_000, obstacle };
+    return { link, organiser: "Sam", plan: PLAN, seat: 2, expires_ms: this.now() + 6 * 86_400_000, obstacle };
   }
 
   take({ link, seat }: TakeSeatRequest): { forming: Forming | null } {
     this.read(link);
     this.#plan = PLAN;
+    this.#record = null;
     this.#sit(2, seat.nickname);
     return this.show(null);
   }
@@ -129,6 +157,11 @@ export class FakeForming {
   begin(): { forming: Forming | null } {
     this.#begun = this.now();
     this.#trouble = null;
+    return this.show(null);
+  }
+
+  /** Writes nothing: there is no disk here. */
+  save(): { forming: Forming | null } {
     return this.show(null);
   }
 
@@ -179,6 +212,9 @@ export class FakeForming {
         break;
       case "refused":
         break;
+      case "defining":
+        this.prepare("Maya");
+        break;
     }
   }
 
@@ -209,7 +245,7 @@ export class FakeForming {
       this.#seats = this.#seats.map((seat, index) => (index === one ? { ...seat, ...change } : seat));
     }
     const all = this.#seats.every((seat) => seat.named || seat.ready);
-    if (this.#me !== 1 && all && this.#begun === null && this.#formed === null) this.#begun = this.now();
+    if (this.#me !== 1 && this.#record === null && all && this.#begun === null && this.#formed === null) this.#begun = this.now();
     if (this.#begun !== null && this.#step() > 7 && this.#formed === null) this.#formed = this.arrive();
   }
 
@@ -232,17 +268,20 @@ export class FakeForming {
     if (this.#formed !== null) return "formed";
     if (this.#refused) return "refused";
     if (this.#begun !== null) return "ceremony";
+    if (this.#record !== null && this.#plan?.name === "") return "defining";
     if (this.#seats.some((seat) => !seat.taken)) return "inviting";
     return this.#seats.every((seat) => seat.agreed || seat.named) ? "gathering" : "agreeing";
   }
 
   #view(plan: ClusterPlan, codeOf: number | null): Forming {
     const stage = this.#stage();
-    const agreed = stage !== "inviting" && stage !== "refused";
+    const agreed = stage !== "inviting" && stage !== "defining" && stage !== "refused";
     const step = stage === "ceremony" ? Math.min(this.#step(), 7) : null;
     return {
       stage,
       me: this.#me,
+      record: this.#record,
+      signed: this.#record !== null,
       plan,
       definition_hash: agreed ? HASH : null,
       words: agreed ? WORDS : [],
@@ -272,12 +311,15 @@ export class FakeForming {
       version: taken && !named ? "hearth/0.1.0" : "",
       checks,
       step: step === null ? null : Math.max(0, step - (number === 3 ? 1 : 0)),
+      page_link: null,
       link: invited ? `hearth://join/1/${`seat${number}v${seat.link}`.padEnd(420, "hEaRtHpHQ1z8Ka2_")}` : null,
       code: invited && codeOf === number ? CODE : null,
       expires_ms: invited ? this.now() + 7 * 86_400_000 : null,
     };
   }
 }
+
+const RECORD = `enr:-${"HW4QEp-BLhP30tqTGFbR9n2PdUKWP9qc0zphIRmn8_jpm4BYkgekztXQaPA_znRW8RvNYHo0pUwyPEwUGGeZu26XlKAgmlkgnY0gmlwhH8AAAGJc2VjcDI1NmsxoQ"}`;
 
 function empty(): Seat {
   return { nickname: "", taken: false, agreed: false, ready: false, named: false, link: 1 };

@@ -71,6 +71,9 @@ export const SCENARIOS = {
   empty: (world: World) => {
     world.clusters = [];
   },
+  defining: (world: World) => {
+    forms(world, { organiser: false, stage: "defining", held: false });
+  },
   inviting: (world: World) => {
     forms(world, { organiser: true, stage: "inviting", held: true });
   },
@@ -109,6 +112,9 @@ export const SCENARIOS = {
   },
   queued: (world: World) => {
     for (const cluster of world.clusters) cluster.stage = "queued";
+  },
+  pending: (world: World) => {
+    for (const cluster of world.clusters) [cluster.stage, cluster.deposited] = ["queued", true];
   },
   slow: (world: World) => {
     world.answerMs = 5_000;

@@ -45,6 +45,8 @@ export type FakeCluster = {
   stage: ClusterView["stage"];
   awaySinceMs: Map<number, number>;
   oneMissIn: number;
+  /** Whether the chain has taken its deposits. */
+  deposited?: boolean;
   /** Why the node must not sign for it. */
   refuses?: string;
 };
@@ -246,7 +248,8 @@ export function facts(cluster: FakeCluster): ClusterReply {
     validators: cluster.validators.map((index) => ({
       pubkey: pubkeyOf(index),
       index,
-      stage: cluster.stage === "unknown" || cluster.stage === "queued" ? "not_deposited" : "active",
+      stage: cluster.stage === "unknown" || (cluster.stage === "queued" && cluster.deposited !== true) ? "not_deposited" : cluster.stage === "queued" ? "pending" : "active",
+      activation_ms: cluster.stage === "queued" && cluster.deposited === true ? START_MS + 31 * 3_600_000 : null,
       fee_recipient: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
       withdrawal_address: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
     })),
