@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "helpers of a test fail as tests do")]
 
+use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use hearth_api::{
     AgreeRequest, BeginCeremonyRequest, ChangeSettingsRequest, Client, DepositRequest, ErrorCode,
     FormedCluster, Forming, FormingRequest, FormingStage, LeaveFormingRequest, Mark, OwnSeat, PeerAddresses,
     PlanClusterRequest, PrepareRecordRequest, ReadInviteRequest, ReopenSeatRequest, SaveInviteRequest,
-    SetDefinitionRequest, SetReadyRequest, TakeSeatRequest, UiError,
+    SeatCheckKind, SetDefinitionRequest, SetReadyRequest, TakeSeatRequest, UiError,
 };
 use hearth_crypto::bls::PublicKey;
 use hearth_sim::chain::Chain;
@@ -125,6 +126,25 @@ impl Friends {
     }
 }
 
+/// A page on loopback that always says the same.
+fn page(body: String) -> String {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it listens");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut reader = std::io::BufReader::new(&stream);
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|bytes| bytes > 2) {
+                line.clear();
+            }
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _gone = (&stream).write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    format!("http://{address}/")
+}
+
 /// A chain on which the cluster's validator attests, and its beacon node.
 async fn serve(formed: &FormedCluster) -> (SharedChain, Server) {
     let key = formed.validators[0].parse::<hearth_types::ValidatorPubkey>().expect("a key");
@@ -231,7 +251,8 @@ async fn friends_whom_nobody_reaches_directly_form_a_cluster_through_a_relay_tha
     relay.wait_for("/p2p/");
     let log = relay.log();
     let address = log.lines().map(str::trim).find(|line| line.contains("/p2p/")).expect("an address");
-    friends.all[0].relay = Some(address.to_owned());
+    // The page of a relay says where it is, as those of Obol do.
+    friends.all[0].relay = Some(page(format!("[\"{address}\"]")));
     for owner in friends.all.iter_mut().skip(1) {
         // He is told of it by the invitation.
         owner.relay = Some(String::new());
@@ -280,6 +301,30 @@ async fn who_is_restarted_goes_back_to_a_ceremony_that_waits_and_one_that_is_sto
     drop(taken);
     friends.hold().await;
     friends.formed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_cannot_be_reached_are_told_before_the_ceremony_and_nobody_begins() {
+    let mut friends = Friends::new().await;
+    for hidden in [1, 3] {
+        // He says that he is where nobody is, and nobody has named a relay.
+        friends.all[hidden].relay = Some(String::new());
+    }
+    friends.seated(1).await;
+    friends.agree().await;
+    let reach = |forming: &Forming, seat: usize| {
+        let checks = &forming.seats[seat].checks;
+        checks.iter().find(|check| check.kind == SeatCheckKind::Reach).map(|check| check.good)
+    };
+    let found = |forming: &Forming| {
+        [1, 2, 3].map(|seat| reach(forming, seat)) == [Some(false), Some(true), Some(false)]
+    };
+    for owner in &mut friends.all {
+        owner.sees("who cannot be reached", found).await;
+        owner.window.set_ready(SetReadyRequest { ready: true }).await.expect("it is noted");
+    }
+    let refused = friends.all[0].window.begin_ceremony(BeginCeremonyRequest {}).await.expect_err("in vain");
+    assert!(refused.remedy.contains("cannot be reached"), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,6 +22,15 @@ pub enum DownloadError {
 ///
 /// Source: `obol-cluster.md` 11, "fetch definition".
 pub async fn download(url: &NodeUrl, limit_bytes: usize) -> Result<Vec<u8>, DownloadError> {
+    download_with(url, &[], limit_bytes).await
+}
+
+/// As [`download`], asked for with these headers.
+pub async fn download_with(
+    url: &NodeUrl,
+    headers: &[(&'static str, String)],
+    limit_bytes: usize,
+) -> Result<Vec<u8>, DownloadError> {
     let route = Route { name: "download", limit_bytes };
-    Ok(Http::new(url.clone())?.get(route, "", None, Duration::from_secs(10)).await?)
+    Ok(Http::new(url.clone())?.get_with(route, headers, Duration::from_secs(10)).await?)
 }

@@ -98,6 +98,18 @@ impl Http {
         self.successful(route, request, patience).await
     }
 
+    /// As [`Http::get`] of the base itself, with these headers.
+    pub(crate) async fn get_with(
+        &self,
+        route: Route,
+        headers: &[(&'static str, String)],
+        patience: Duration,
+    ) -> Result<Vec<u8>, BeaconError> {
+        let request = self.client.get(self.base.route("", None));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        self.successful(route, request, patience).await
+    }
+
     /// The status of an answer to `GET path`, whatever it is.
     pub(crate) async fn status(
         &self,

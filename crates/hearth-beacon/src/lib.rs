@@ -37,7 +37,7 @@ mod wire;
 
 pub use batch::Rejection;
 pub use connect::{ConnectError, Progress, connect};
-pub use download::{DownloadError, download};
+pub use download::{DownloadError, download, download_with};
 pub use error::{BeaconError, EntryFailure, Problem, WrongAnswer};
 pub use execution::ExecutionClient;
 pub use find::{FoundNode, USUAL_ADDRESSES, look_at};

@@ -9,7 +9,7 @@ use rand::CryptoRng;
 use thiserror::Error;
 
 use crate::invite::{Invite, SeatSecret};
-use crate::message::{Answer, Kind, Refusal, Report, SeatState, Standing, proven};
+use crate::message::{Answer, Check, Kind, Refusal, Report, SeatState, Standing, proven};
 use crate::terms::Terms;
 
 /// How long an invitation is good for. Source: `ux.md` 3.8.
@@ -52,6 +52,9 @@ pub struct Seat {
     /// When he was last heard from.
     #[cbor(skip)]
     heard_ms: Option<u64>,
+    /// What the organiser has found out about him.
+    #[cbor(skip)]
+    found: Vec<Check>,
 }
 
 /// Who may take a seat.
@@ -122,6 +125,7 @@ impl Table {
             record: Some(record),
             standing: Standing { nickname, ..Standing::default() },
             heard_ms: None,
+            found: Vec::new(),
         };
         let others = (1..terms.operators).map(|_| Seat::open(now, rng)).collect::<Vec<_>>();
         let seats = std::iter::once(organiser).chain(others).collect();
@@ -191,7 +195,8 @@ impl Table {
         let mut standing = Standing { nickname, addresses, ..Standing::default() };
         standing.trim();
         let record = Some(enr.text().to_owned());
-        *self.given(seat)? = Seat { seating: Seating::Named, record, standing, heard_ms: None };
+        *self.given(seat)? =
+            Seat { seating: Seating::Named, record, standing, heard_ms: None, found: Vec::new() };
         self.changed();
         Ok(())
     }
@@ -279,8 +284,8 @@ impl Table {
             if !seat.standing.agrees(hash) {
                 return Err(NotYet::NotAgreed(number));
             }
-            if let Some(check) = seat.standing.checks.iter().find(|check| !check.good) {
-                return Err(NotYet::NotFit { seat: number, detail: check.detail.clone() });
+            if let Some(check) = seat.checks().into_iter().find(|check| !check.good) {
+                return Err(NotYet::NotFit { seat: number, detail: check.detail });
             }
             if !seat.standing.ready || !seat.is_here(now) {
                 return Err(NotYet::NotReady(number));
@@ -306,9 +311,17 @@ impl Table {
             },
             taken: seat.record.is_some(),
             here: seat.is_here(now),
-            standing: seat.standing.clone(),
+            standing: Standing { checks: seat.checks(), ..seat.standing.clone() },
         };
         self.seats.iter().map(state).collect()
+    }
+
+    /// Notes what the organiser has found out about whoever sits there, in the place of what he says himself.
+    pub fn find(&mut self, seat: u8, checks: Vec<Check>) {
+        let place = usize::from(seat).checked_sub(1).and_then(|position| self.seats.get_mut(position));
+        if let Some(place) = place {
+            place.found = checks;
+        }
     }
 
     fn answer(&self, has: Option<[u8; 32]>, now: UnixMillis) -> Answer {
@@ -361,7 +374,7 @@ impl Seat {
     fn open(now: UnixMillis, rng: &mut impl CryptoRng) -> Self {
         let (secret, expires_ms) = (SeatSecret::generate(rng), now.saturating_add(EXPIRES_MS).get());
         let seating = Seating::Invited { secret, expires_ms };
-        Self { seating, record: None, standing: Standing::default(), heard_ms: None }
+        Self { seating, record: None, standing: Standing::default(), heard_ms: None, found: Vec::new() }
     }
 
     /// Who may take it.
@@ -377,6 +390,12 @@ impl Seat {
     /// What is known of whoever has it.
     pub const fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    /// What he says of his computer, and what the organiser has found instead.
+    fn checks(&self) -> Vec<Check> {
+        let found_otherwise = |own: &&Check| self.found.iter().all(|found| found.kind != own.kind);
+        self.standing.checks.iter().filter(found_otherwise).chain(&self.found).cloned().collect()
     }
 
     fn is_here(&self, now: UnixMillis) -> bool {

@@ -33,6 +33,7 @@ use crate::folder::{DataFolder, FolderError};
 use crate::installation::Installation;
 use crate::key_guard::{KeyGuard, KeyGuardError};
 use crate::offline::{ClusterFileError, SaveError, Scrutiny, check_room};
+use crate::relay_finder::{Asker, find_relays};
 use drive::Driver;
 use journal::{About, Journal, Past};
 
@@ -227,6 +228,7 @@ pub async fn hold_ceremony(
     }
     let mut seed = past.as_ref().map_or_else(fresh_seed, |past| past.seed.clone());
     let ceremony = draw(&seed)?;
+    let ceremony_hash = Root::new(*ceremony.definition_hash());
     let peers = peers(&meeting, &ceremony)?;
     let _guard = KeyGuard::take(&meeting.folder, "hearth dkg", None, installation.computer_mark())?;
     let config = HostConfig {
@@ -240,6 +242,8 @@ pub async fn hold_ceremony(
         limits: hearth_p2p::Limits::default(),
     };
     let (host, mut events) = hearth_p2p::start(config, CancellationToken::new()).await?;
+    let asker = Asker::new(ceremony_hash.as_bytes(), &meeting.definition.uuid);
+    let _finding = find_relays(&host, &meeting.relays, &asker);
     let _unheard = news.send(CeremonyNews::Listening(host.listen_addresses()));
     let outcome = loop {
         let means = (host.clone(), news.clone(), network.clone());

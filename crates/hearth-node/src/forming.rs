@@ -8,6 +8,7 @@ mod gathering;
 mod kept;
 mod named;
 mod place;
+mod reach;
 mod show;
 mod taking;
 

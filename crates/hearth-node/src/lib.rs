@@ -30,6 +30,7 @@ mod peers;
 mod place;
 mod record;
 mod relay;
+mod relay_finder;
 mod restored;
 mod seat;
 mod settings;

@@ -13,6 +13,7 @@ use hearth_p2p::{HostConfig, Pattern, PeerConfig, Protocol};
 use hearth_signer::Signer;
 use hearth_slashing::SlashingDb;
 use hearth_types::{ChainSpec, LockHash, OperatorIndex, ValidatorPubkey};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -26,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::node::RunError;
 use crate::peers::PeerInfoDesk;
 use crate::record::RecordDesk;
+use crate::relay_finder::{Asker, find_relays};
 use crate::restored::wait_if_restored;
 use crate::seat::Seat;
 use crate::settings::{Settings, SettingsDesk};
@@ -135,7 +137,7 @@ impl Place {
         stage: &Stage,
     ) -> Result<AtWork, RunError> {
         let Self { folder, settings, seat, peers, guard, .. } = self;
-        let Seat { identity, cluster, keyring, operators, lock_hash, facts, keys, .. } = seat;
+        let Seat { identity, cluster, keyring, operators, lock_hash, facts, uuid, keys, .. } = seat;
         let (path, genesis) = (folder.slashing(), spec.genesis_validators_root);
         let (held, chain) = (Arc::clone(&folder), Arc::clone(&spec));
         let validators: Vec<ValidatorPubkey> = keyring.validators().copied().collect();
@@ -155,7 +157,7 @@ impl Place {
             secret_key: identity.to_bytes(),
             listen: settings.listen,
             peers,
-            relays: settings.relays,
+            relays: settings.relays.clone(),
             protocols: PROTOCOLS.to_vec(),
             agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
             timing: hearth_p2p::Timing::default(),
@@ -163,6 +165,9 @@ impl Place {
         };
         // Not stopped with the rest: the duty under way still needs its peers.
         let (host, network) = hearth_p2p::start(config, CancellationToken::new()).await?;
+
+        let asker = Asker::new(lock_hash.as_bytes(), &uuid);
+        let finding = find_relays(&host, &settings.relays, &asker);
 
         // Last: once it runs, the database is open, and nothing may fail any more.
         let answers = Answers::new();
@@ -195,7 +200,11 @@ impl Place {
             teller,
         };
         driver.observe(&NodeEvent::Started { operator: me, validators, listening });
-        Ok(AtWork { driver, name: facts.name, held: Held { _guard: guard, _folder: folder } })
+        Ok(AtWork {
+            driver,
+            name: facts.name,
+            held: Held { _guard: guard, _folder: folder, _finding: finding },
+        })
     }
 }
 
@@ -210,6 +219,8 @@ pub(crate) struct AtWork {
 pub(crate) struct Held {
     _guard: Option<KeyGuard>,
     _folder: Arc<DataFolder>,
+    /// Asks where relays are.
+    _finding: JoinSet<()>,
 }
 
 /// Does what blocks (key derivation, a database check) where it does not keep signals waiting.

@@ -53,6 +53,8 @@ pub(crate) struct Seat {
     pub(crate) operators: Vec<NodePublicKey>,
     pub(crate) lock_hash: LockHash,
     pub(crate) fork_version: ForkVersion,
+    /// The definition's identifier.
+    pub(crate) uuid: String,
     pub(crate) facts: ClusterReply,
     pub(crate) keys: Arc<ClusterKeys>,
 }
@@ -84,6 +86,7 @@ impl Seat {
             operators: lock.operators().iter().map(|operator| operator.key).collect(),
             lock_hash: lock.lock_hash(),
             fork_version: lock.fork_version(),
+            uuid: lock.lock().definition.uuid.clone(),
             facts: facts(&lock),
             keys: Arc::new(ClusterKeys::of(&lock, me)),
         })

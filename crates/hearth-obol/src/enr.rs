@@ -5,6 +5,7 @@
 mod rlp;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddrV4;
 
 use data_encoding::{BASE64URL_NOPAD, Encoding, Specification};
 use hearth_crypto::k1::{NodeKey, NodePublicKey, keccak256, verify_compact};
@@ -21,6 +22,7 @@ const SEQUENCE_ZERO: &[u8] = &[];
 pub struct Enr {
     text: String,
     public_key: NodePublicKey,
+    tcp: Option<SocketAddrV4>,
 }
 
 /// Why a text is no record.
@@ -91,7 +93,11 @@ impl Enr {
         if !verify_compact(&public_key, &digest, signature) {
             return Err(EnrError::Signature);
         }
-        Ok(Self { text: text.to_owned(), public_key })
+        let ip = value("ip").and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
+        let port = value("tcp").filter(|bytes| !bytes.is_empty() && bytes.len() <= 2);
+        let port = port.map(|bytes| bytes.iter().fold(0, |port, byte| port << 8 | u16::from(*byte)));
+        let tcp = ip.zip(port).map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
+        Ok(Self { text: text.to_owned(), public_key, tcp })
     }
 
     /// A record that names the key and nothing else. The same key always has the same record.
@@ -103,12 +109,17 @@ impl Enr {
             .collect();
         let [rs @ .., _v] = key.sign(&keccak256(&rlp::list(&content)));
         let record = rlp::list(&[rlp::string(&rs), content].concat());
-        Self { text: format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&record)), public_key }
+        Self { text: format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&record)), public_key, tcp: None }
     }
 
     /// The record as it is exchanged, without padding.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Where it says that it listens. Operators' records do not; those of relays do.
+    pub const fn tcp(&self) -> Option<SocketAddrV4> {
+        self.tcp
     }
 
     /// The key of the node.

@@ -37,7 +37,7 @@ pub enum AddressFault {
     #[error("belongs to another peer than this operator")]
     OtherPeer,
     /// A relay is known by its id.
-    #[error("a relay is given as /ip4/…/tcp/…/p2p/<id>")]
+    #[error("a relay is given as /ip4/…/tcp/…/p2p/<id>, or as https://… of a page that says that")]
     NotARelay,
 }
 
@@ -54,9 +54,15 @@ pub fn check_peer_address(text: &str) -> Result<(), InvalidAddress> {
     }
 }
 
-/// Whether it could be where a relay is.
+/// Whether it could be where a relay is, or a page that says so.
 pub fn check_relay_address(text: &str) -> Result<(), InvalidAddress> {
-    of_relay(text).map(drop)
+    if is_relay_url(text) { Ok(()) } else { of_relay(text).map(drop) }
+}
+
+/// Whether a relay is given by the address of a page that says where it is.
+pub fn is_relay_url(text: &str) -> bool {
+    let rest = text.trim().strip_prefix("https://").or_else(|| text.trim().strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
 }
 
 /// A relay's id and its address without that.

@@ -51,7 +51,8 @@ pub struct HostConfig {
     pub listen: Vec<String>,
     /// The other operators.
     pub peers: Vec<PeerConfig>,
-    /// Relays through which this host can be reached, and goes to peers: `/ip4/…/tcp/…/p2p/<id of the relay>`.
+    /// Relays through which this host can be reached, and goes to peers: `/ip4/…/tcp/…/p2p/<id of the relay>`; or `https://…`,
+    /// where the caller finds out what is behind it and says so with [`crate::Host::relay_is_at`].
     pub relays: Vec<String>,
     /// The protocols that are served, and the only ones that can be sent.
     pub protocols: Vec<Protocol>,

@@ -23,13 +23,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    address::{self, InvalidAddress},
+    address::{self, AddressFault, InvalidAddress, is_relay_url},
     allowance::Allowance,
     config::{HostConfig, Pattern, PeerConfig, Protocol, Timing},
     event::{Event, Events, Mailbox, SendError, WeakMailbox},
-    gate::Gate,
+    gate::{Gate, KnownRelays},
     identity::{keypair, peer_id},
-    net::{Behaviour, Command, Link, Net, Peer, Snapshot, innermost},
+    net::{Behaviour, Command, Link, Net, Peer, RelayNews, Snapshot, innermost},
     pipe::{Answer, Common, Outgoing, Pipes, ProtocolIndex, Question, Questions},
     relays::{Relay, dials, relay_of, through},
 };
@@ -112,6 +112,7 @@ pub struct Host {
     strangers: Allowance,
     mailbox: WeakMailbox,
     commands: mpsc::Sender<Command>,
+    relay_news: mpsc::UnboundedSender<RelayNews>,
     snapshot: watch::Receiver<Snapshot>,
     peer_id: PeerId,
     stop: CancellationToken,
@@ -133,8 +134,9 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
 
     let longest = protocols.iter().map(|(protocol, _)| protocol.max_frame_bytes).max().unwrap_or(0);
     let allowance = || Allowance::new(&limits, longest);
-    let relays = relays.iter().map(|text| address::of_relay(text)).collect::<Result<Vec<_>, _>>();
-    let relays = relays.map_err(StartError::RelayAddress)?;
+    let by_url = relays.iter().any(|text| is_relay_url(text));
+    let relays = relays.iter().filter(|text| !is_relay_url(text)).map(|text| address::of_relay(text));
+    let relays = relays.collect::<Result<Vec<_>, _>>().map_err(StartError::RelayAddress)?;
     let mut peers = identified(peers, own_id, allowance)?;
     for (id, peer) in &mut peers {
         if dials(own_id, *id) {
@@ -143,7 +145,7 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
         }
     }
     let through_others = peers.values().flat_map(|peer| &peer.addresses).filter_map(relay_of);
-    let relay_ids: BTreeSet<PeerId> = relays.iter().map(|(id, _)| *id).chain(through_others).collect();
+    let known_relays = KnownRelays::new(relays.iter().map(|(id, _)| *id).chain(through_others));
     let allowances = peers.values().map(|peer| (peer.operator, peer.allowance.clone())).collect();
     let strangers = allowance();
 
@@ -155,9 +157,11 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
     let (circuits, relay) = relay::client::new(own_id);
     let dialled: Vec<&Multiaddr> =
         peers.values().flat_map(|peer| &peer.addresses).chain(relays.iter().map(|(_, at)| at)).collect();
-    let transport = transport(&keys, &timing, circuits, &dialled)?;
+    // What a URL leads to can be a name.
+    let names = by_url || dialled.iter().any(|address| address::needs_name_server(address));
+    let transport = transport(&keys, &timing, circuits, names)?;
     let behaviour = Behaviour {
-        gate: Gate::new(peers.keys().copied().chain(relay_ids.iter().copied())),
+        gate: Gate::new(peers.keys().copied(), known_relays.clone()),
         limits: connection_limits::Behaviour::new(
             ConnectionLimits::default()
                 .with_max_pending_incoming(Some(limits.handshakes))
@@ -176,7 +180,7 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
             common,
             limits,
             peers.iter().map(|(id, peer)| (*id, peer.operator, peer.allowance.clone())),
-            relay_ids,
+            known_relays.clone(),
         ),
         relay,
     };
@@ -196,16 +200,17 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
     }
 
     let (snapshot, read_snapshot) = watch::channel(Snapshot::default());
-    let relays = relays.into_iter().map(Relay::new).collect();
-    let mut net = Net::new(swarm, (peers, relays), strangers.clone(), timing, mailbox, snapshot);
+    let relays = relays.into_iter().map(|(id, address)| Relay::new(id, vec![address], None)).collect();
+    let mut net = Net::new(swarm, (peers, relays, known_relays), strangers.clone(), timing, mailbox, snapshot);
     if timeout(LISTENING_PATIENCE, net.settle(listen.len())).await.is_err() {
         tracing::warn!("some addresses to listen on have no network interface yet");
     }
 
     let (commands, taken) = mpsc::channel(limits.commands.max(1));
+    let (relay_news, relays_told) = mpsc::unbounded_channel();
     let stop = stop.child_token();
     let tasks = TaskTracker::new();
-    tasks.spawn(net.run(taken, stop.clone(), connections));
+    tasks.spawn(net.run(taken, relays_told, stop.clone(), connections));
     tasks.close();
     let host = Host {
         protocols: served,
@@ -213,6 +218,7 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
         strangers,
         mailbox: weak_mailbox,
         commands,
+        relay_news,
         snapshot: read_snapshot,
         peer_id: own_id,
         stop,
@@ -258,6 +264,32 @@ impl Host {
         let parcel = Parcel { bytes: Bytes::new(), answer: Some(answer), questions };
         let limit = self.order(to, protocol, Pattern::Dialogue, parcel)?;
         Ok(Dialogue { asks, limit, _ended: ended })
+    }
+
+    /// Says where a relay is that this host was given by a URL: multiaddrs with the id of one relay. Those that are not TCP are passed
+    /// over.
+    ///
+    /// Errors: they are not all of one relay, or none can be used.
+    pub fn relay_is_at(&self, url: &str, addresses: &[String]) -> Result<(), InvalidAddress> {
+        let (mut relay, mut usable) = (None, BTreeSet::new());
+        let mut refused = address::of_relay("");
+        for text in addresses {
+            match address::of_relay(text) {
+                Ok((id, _)) if relay.is_some_and(|relay| relay != id) => {
+                    return Err(InvalidAddress { text: text.clone(), fault: AddressFault::OtherPeer });
+                }
+                Ok((id, address)) => {
+                    relay = Some(id);
+                    usable.insert(address);
+                }
+                Err(error) => refused = Err(error),
+            }
+        }
+        let Some(id) = relay else { return refused.map(drop) };
+        let news = RelayNews { url: url.to_owned(), id, addresses: usable.into_iter().collect() };
+        // A host that stops needs no relay.
+        let _stopped = self.relay_news.send(news);
+        Ok(())
     }
 
     /// Where this host listens, as multiaddrs with real ports.
@@ -388,24 +420,24 @@ fn transport(
     keys: &identity::Keypair,
     timing: &Timing,
     circuits: relay::client::Transport,
-    dialled: &[&Multiaddr],
+    names: bool,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
-    secured(circuits.or_transport(named_tcp(dialled)?), keys, timing)
+    secured(circuits.or_transport(named_tcp(names)?), keys, timing)
 }
 
 /// The same without circuits.
 pub(crate) fn plain_transport(
     keys: &identity::Keypair,
     timing: &Timing,
-    dialled: &[&Multiaddr],
+    names: bool,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
-    secured(named_tcp(dialled)?, keys, timing)
+    secured(named_tcp(names)?, keys, timing)
 }
 
-fn named_tcp(dialled: &[&Multiaddr]) -> Result<dns::tokio::Transport<tcp::tokio::Transport>, StartError> {
+fn named_tcp(names: bool) -> Result<dns::tokio::Transport<tcp::tokio::Transport>, StartError> {
     // Messages are small and late ones are lost: nothing waits to be joined by more.
     let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-    if dialled.iter().any(|address| address::needs_name_server(address)) {
+    if names {
         return dns::tokio::Transport::system(tcp)
             .map_err(|error| StartError::NameServers { reason: error.to_string() });
     }

@@ -56,7 +56,7 @@ mod relay_server;
 mod relays;
 
 pub use address::{
-    AddressFault, InvalidAddress, check_listen_address, check_peer_address, check_relay_address,
+    AddressFault, InvalidAddress, check_listen_address, check_peer_address, check_relay_address, is_relay_url,
 };
 pub use bytes::Bytes;
 pub use config::{HostConfig, Limits, Pattern, PeerConfig, Protocol, Timing};

@@ -27,10 +27,10 @@ use crate::{
     allowance::Allowance,
     config::Timing,
     event::{Event, Mailbox},
-    gate::{Gate, NotAnOperator},
+    gate::{Gate, KnownRelays, NotAnOperator},
     pipe::{Outgoing, Pipes},
     reconnect::Backoff,
-    relays::{Relay, relay_of},
+    relays::{Relay, dials, relay_of},
 };
 
 /// Everything that runs on a connection. The gate is asked first: a stranger meets no other behaviour.
@@ -50,6 +50,13 @@ pub(crate) struct Behaviour {
 pub(crate) struct Command {
     pub(crate) to: OperatorIndex,
     pub(crate) outgoing: Outgoing,
+}
+
+/// Where a relay is that is given by a URL.
+pub(crate) struct RelayNews {
+    pub(crate) url: String,
+    pub(crate) id: PeerId,
+    pub(crate) addresses: Vec<Multiaddr>,
 }
 
 /// What can be read off the host at any time.
@@ -73,6 +80,7 @@ pub(crate) struct Net {
     swarm: Swarm<Behaviour>,
     peers: BTreeMap<PeerId, Peer>,
     relays: Vec<Relay>,
+    known_relays: KnownRelays,
     /// Reports about nobody we know.
     strangers: Allowance,
     timing: Timing,
@@ -118,7 +126,7 @@ impl Peer {
 impl Net {
     pub(crate) fn new(
         swarm: Swarm<Behaviour>,
-        (peers, relays): (BTreeMap<PeerId, Peer>, Vec<Relay>),
+        (peers, relays, known_relays): (BTreeMap<PeerId, Peer>, Vec<Relay>, KnownRelays),
         strangers: Allowance,
         timing: Timing,
         mailbox: Mailbox,
@@ -127,13 +135,14 @@ impl Net {
         snapshot.send_modify(|snapshot| {
             snapshot.links = peers.values().map(|peer| (peer.operator, Link::default())).collect();
         });
-        Self { swarm, peers, relays, strangers, timing, mailbox, snapshot }
+        Self { swarm, peers, relays, known_relays, strangers, timing, mailbox, snapshot }
     }
 
     /// Runs until `stop` is cancelled or every handle is dropped, then lets what was taken leave and closes.
     pub(crate) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
+        mut relay_news: mpsc::UnboundedReceiver<RelayNews>,
         stop: CancellationToken,
         connections: TaskTracker,
     ) {
@@ -146,6 +155,7 @@ impl Net {
                     Some(command) => self.send(command),
                     None => break,
                 },
+                Some(news) = relay_news.recv() => self.relay_is_at(news),
                 event = self.swarm.select_next_some() => self.note(event),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.dial_due();
@@ -223,7 +233,8 @@ impl Net {
                 continue;
             }
             relay.next_try = None;
-            match self.swarm.listen_on(relay.to_listen_on()) {
+            let Some(address) = relay.to_listen_on() else { continue };
+            match self.swarm.listen_on(address) {
                 Ok(listener) => relay.listener = Some(listener),
                 Err(error) => {
                     let retry_in = relay.lost(&self.timing, rand::random());
@@ -231,6 +242,37 @@ impl Net {
                 }
             }
         }
+    }
+
+    /// A relay that is given by a URL is there now. The one that was there before is used no more; connections through it end by
+    /// themselves.
+    fn relay_is_at(&mut self, RelayNews { url, id, addresses }: RelayNews) {
+        let same = |relay: &Relay| relay.url.as_ref() == Some(&url);
+        let before = self.relays.iter().position(same).map(|at| self.relays.swap_remove(at));
+        if let Some(before) = before {
+            if before.id == id && before.addresses == addresses {
+                return self.relays.push(before);
+            }
+            if let Some(listener) = before.listener {
+                self.swarm.remove_listener(listener);
+            }
+            if self.relays.iter().all(|relay| relay.id != before.id) {
+                self.known_relays.remove(&before.id);
+            }
+            let gone: BTreeSet<Multiaddr> = before.circuits().collect();
+            self.peers.values_mut().for_each(|peer| peer.addresses.retain(|address| !gone.contains(address)));
+        }
+        let relay = Relay::new(id, addresses, Some(url));
+        self.known_relays.insert(id);
+        let own = *self.swarm.local_peer_id();
+        for (peer, known) in self.peers.iter_mut().filter(|(peer, _)| dials(own, **peer)) {
+            known.addresses.extend(relay.circuits());
+            if known.connections.is_empty() && known.next_dial.is_none() {
+                known.next_dial = Some(Instant::now());
+            }
+            tracing::debug!(%peer, relay = %id, "another way to a peer");
+        }
+        self.relays.push(relay);
     }
 
     fn note(&mut self, event: SwarmEvent<BehaviourEvent>) {

@@ -123,7 +123,7 @@ pub async fn serve_relay(
         ),
         ping: ping::Behaviour::new(ping::Config::new()),
     };
-    let transport = plain_transport(&keys, &timing, &[])?;
+    let transport = plain_transport(&keys, &timing, false)?;
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE);
     let mut swarm: Swarm<Behaviour> = Swarm::new(transport, behaviour, own_id, config);
     for (text, address) in &listen {

@@ -22,21 +22,31 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// A relay at which this host can be reached, or tries to be.
 pub(crate) struct Relay {
     pub(crate) id: PeerId,
-    /// Without its id.
-    pub(crate) address: Multiaddr,
+    /// Where it is, without its id; each in turn is tried.
+    pub(crate) addresses: Vec<Multiaddr>,
+    /// By what URL it is given, if it is.
+    pub(crate) url: Option<String>,
+    turn: usize,
     backoff: Backoff,
     pub(crate) next_try: Option<Instant>,
     pub(crate) listener: Option<ListenerId>,
 }
 
 impl Relay {
-    pub(crate) fn new((id, address): (PeerId, Multiaddr)) -> Self {
-        Self { id, address, backoff: Backoff::default(), next_try: Some(Instant::now()), listener: None }
+    pub(crate) fn new(id: PeerId, addresses: Vec<Multiaddr>, url: Option<String>) -> Self {
+        let next_try = Some(Instant::now());
+        Self { id, addresses, url, turn: 0, backoff: Backoff::default(), next_try, listener: None }
     }
 
     /// Where this host listens at the relay.
-    pub(crate) fn to_listen_on(&self) -> Multiaddr {
-        through(self.id, &self.address)
+    pub(crate) fn to_listen_on(&self) -> Option<Multiaddr> {
+        let address = self.addresses.iter().cycle().nth(self.turn)?;
+        Some(through(self.id, address))
+    }
+
+    /// The ways through it.
+    pub(crate) fn circuits(&self) -> impl Iterator<Item = Multiaddr> + '_ {
+        self.addresses.iter().map(|address| through(self.id, address))
     }
 
     /// There is a reservation.
@@ -47,6 +57,7 @@ impl Relay {
     /// There is none, or none any more.
     pub(crate) fn lost(&mut self, timing: &Timing, chance: f64) -> Duration {
         self.listener = None;
+        self.turn = (self.turn + 1) % self.addresses.len().max(1);
         let timing = Timing { redial_longest: timing.redial_longest.max(LONGEST), ..*timing };
         let wait = self.backoff.failed(&timing, chance);
         self.next_try = Some(Instant::now() + wait);

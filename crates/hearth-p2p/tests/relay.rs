@@ -158,3 +158,45 @@ async fn a_stranger_is_turned_away_at_the_end_of_the_circuit() {
     .await;
     assert!(refused.contains("p2p-circuit"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_relay_given_by_a_page_is_used_where_the_page_says_and_followed_when_it_becomes_another() {
+    const PAGE: &str = "https://relay.example";
+    let (first, second) = (Relay::start(8, "127.0.0.1:0").await, Relay::start(9, "127.0.0.1:0").await);
+    let by_page = |position, other| HostConfig { relays: vec![PAGE.into()], ..hidden(position, other, &[]) };
+    let mut zero = started(by_page(0, 1)).await;
+    let mut one = started(by_page(1, 0)).await;
+    // Among what it offers is a way that these hosts do not go.
+    let quic = first.address.replace("/tcp/", "/udp/").replace("/p2p/", "/quic-v1/p2p/");
+    for host in [&zero.0, &one.0, &zero.0] {
+        host.relay_is_at(PAGE, &[quic.clone(), first.address.clone()]).unwrap();
+    }
+    connected_by_relay(&mut zero, 1).await;
+    connected_by_relay(&mut one, 0).await;
+    for host in [&zero.0, &one.0] {
+        host.relay_is_at(PAGE, std::slice::from_ref(&second.address)).unwrap();
+    }
+    drop(first);
+    until(&mut zero.1, |event| matches!(event, Event::Disconnected { .. }).then_some(())).await;
+    connected_by_relay(&mut zero, 1).await;
+    let now = zero.0.links()[&operator(1)].address.clone().expect("a link");
+    assert!(now.starts_with(&second.address), "{now}");
+    connected_by_relay(&mut one, 0).await;
+    note(&zero, &mut one, (0, 1)).await;
+}
+
+#[tokio::test]
+async fn what_a_page_says_of_no_relay_or_of_two_is_refused() {
+    let (first, second) = (Relay::start(8, "127.0.0.1:0").await, Relay::start(9, "127.0.0.1:0").await);
+    let (host, _events) = started(hidden(0, 1, &[])).await;
+    let quic = first.address.replace("/tcp/", "/udp/").replace("/p2p/", "/quic-v1/p2p/");
+    for (addresses, said) in [
+        (vec![], "a relay is given as"),
+        (vec!["127.0.0.1:3610".into()], "a relay is given as"),
+        (vec![quic], "only TCP"),
+        (vec![first.address.clone(), second.address.clone()], "another peer"),
+    ] {
+        let refused = host.relay_is_at("https://relay.example", &addresses).unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+}

@@ -8,11 +8,12 @@ use hearth_gathering::{Answer, FRAME_BYTES, Guest, PROTOCOL, Report, Table};
 use hearth_p2p::{Event, Events, Host, HostConfig, Pattern, PeerConfig, Protocol, Reply, StartError};
 use hearth_types::{OperatorIndex, UnixMillis};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::place::Reached;
 use crate::clock;
+use crate::relay_finder::{Asker, find_relays};
 
 /// Between two reports of a guest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ pub(super) enum Door {
     Open {
         host: Host,
         events: Events,
+        /// Asks where relays are.
+        _finding: JoinSet<()>,
     },
     Knocking {
         host: Host,
@@ -52,7 +55,9 @@ impl Door {
         let peers = doors.iter().filter_map(|(seat, door)| Some(peer(operator(*seat)?, door, Vec::new())));
         let (host, events) =
             start(key, (reached.listen.clone(), reached.relays.clone()), peers.collect()).await?;
-        Ok(Self::Open { host, events })
+        // There is no cluster yet to tell a relay of.
+        let finding = find_relays(&host, &reached.relays, &Asker::default());
+        Ok(Self::Open { host, events, _finding: finding })
     }
 
     /// A guest's way. `None` if the invitation leads nowhere.

@@ -3,25 +3,27 @@
 mod acts;
 mod held;
 
-use std::net::TcpListener;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hearth_api::{ClusterPlan, ErrorCode, FormedCluster, Forming, OwnSeat, UiError};
-use hearth_crypto::k1::NodeKey;
+use hearth_crypto::k1::{NodeKey, NodePublicKey};
 use hearth_gathering::{
-    Check, CheckKind, Guest, Heard, Invite, NAME_BYTES, Outcome, SeatState, Seating, Standing, Table, Terms,
-    Unwilling,
+    Check, CheckKind, Guest, Heard, Invite, Kind, NAME_BYTES, Outcome, SeatState, Seating, Standing, Table,
+    Terms, Unwilling,
 };
 use hearth_obol::cluster::{Definition, Network, new_uuid};
 use hearth_obol::enr::Enr;
 use hearth_signer::identity;
 use hearth_types::{ForkVersion, Root, UnixMillis};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::door::{Came, Door};
 use super::kept::{Kept, Side};
 use super::place::{Reached, reached};
+use super::reach::{self, Found, KeptPort, judge};
 use super::taking::Taking;
 use super::{Grounds, show};
 use crate::aside::{aside, replace_private};
@@ -30,10 +32,14 @@ use crate::clock;
 use crate::folder::CLUSTERS;
 use crate::offline::{DEFINITION, check_room};
 
+/// What this node calls itself.
+const VERSION: &str = concat!("hearth/", env!("CARGO_PKG_VERSION"));
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks at this computer.
 const CHECK_AGAIN: Duration = Duration::from_secs(15);
+/// Between two visits of the organiser at guests whom he has not reached.
+const VISIT_AGAIN: Duration = Duration::from_secs(2);
 /// How long guests have to hear that the ceremony begins.
 const CALL: Duration = Duration::from_secs(10);
 /// Space that a cluster's files and a year of signatures never need.
@@ -50,8 +56,11 @@ pub(super) struct Gathering {
     /// That of the cluster, once it is known what it is to be.
     network: Option<Network>,
     door: Option<Door>,
-    /// Keeps a guest's port for the ceremony: he listens nowhere before, and others choose a port meanwhile.
-    port: Option<TcpListener>,
+    /// A guest listens nowhere before the ceremony.
+    port: Option<KeptPort>,
+    /// The organiser comes by at his guests'.
+    visits: Option<AbortOnDropHandle<BTreeMap<u8, Found>>>,
+    visited: Option<Instant>,
     ceremony: Option<Taking>,
     /// Number of the newest ceremony that was gone to, and how it ended.
     gone_to: u32,
@@ -110,7 +119,8 @@ impl Gathering {
         (seat, met_at): (&OwnSeat, Vec<String>),
         make: impl FnOnce(String, &Reached) -> Side,
     ) -> Result<Self, UiError> {
-        let reached = reached(&grounds.home, &grounds.settings.in_effect(), seat, &met_at)?;
+        let reached =
+            reached(&grounds.home, &grounds.settings.in_effect(), seat, &met_at)?.through_relays().await?;
         if reached.nickname.len() > NAME_BYTES {
             return Err(UiError::value_refused(format!("A name has at most {NAME_BYTES} letters.")));
         }
@@ -165,6 +175,8 @@ impl Gathering {
             network,
             door: None,
             port: None,
+            visits: None,
+            visited: None,
             ceremony: None,
             gone_to,
             outcome: None,
@@ -292,12 +304,15 @@ impl Gathering {
                 self.connected = true;
             }
         }
-        if self.door.is_none() {
-            self.open().await;
-        }
+        self.visit().await;
+        // Before the organiser hears of him: who is there is visited.
         if self.port.is_none() && matches!(self.side, Side::Guest(_) | Side::Named(_)) {
             // Where it cannot be had, the ceremony says so.
-            self.port = self.reached.listen.first().and_then(|address| TcpListener::bind(address).ok());
+            let address = self.reached.listen.first();
+            self.port = address.and_then(|address| KeptPort::keep(address, &self.key.public()).ok());
+        }
+        if self.door.is_none() {
+            self.open().await;
         }
         self.say(false);
     }
@@ -354,7 +369,7 @@ impl Gathering {
         }
         let standing = Standing {
             nickname: self.reached.nickname.clone(),
-            version: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
+            version: VERSION.into(),
             addresses: self.reached.addresses.clone(),
             checks,
             gone_to: self.gone_to,
@@ -398,6 +413,29 @@ impl Gathering {
             Check { kind: CheckKind::Reach, good: true, detail: reach },
         ];
         self.checked = Some(Instant::now());
+    }
+
+    /// The organiser comes by at guests who are there: often where something is in the way, which may be gone soon.
+    async fn visit(&mut self) {
+        let Side::Organiser(table) = &mut self.side else { return };
+        let states = table.states(clock::now());
+        let bad = |check: &Check| check.kind == CheckKind::Reach && !check.good;
+        let again = if states.iter().any(|seat| seat.standing.checks.iter().any(bad)) {
+            VISIT_AGAIN
+        } else {
+            CHECK_AGAIN
+        };
+        if self.visits.is_none() && self.visited.is_none_or(|at| at.elapsed() >= again) {
+            self.visited = Some(Instant::now());
+            self.visits = Some(AbortOnDropHandle::new(tokio::spawn(visit(guests(table, &states)))));
+        }
+        let Some(visits) = self.visits.take_if(|visits| visits.is_finished()) else { return };
+        let Ok(found) = visits.await else { return };
+        let reached = judge(&found);
+        for (number, state) in (1..).zip(&states) {
+            let theirs = found.contains_key(&number).then(|| reach::version(VERSION, &state.standing.version));
+            table.find(number, theirs.into_iter().chain(reached.get(&number).cloned()).collect());
+        }
     }
 
     fn last_failure(&self) -> Option<String> {
@@ -485,7 +523,13 @@ impl Gathering {
                 let mut seats = guest.seats().to_vec();
                 let mine = usize::from(self.me()).checked_sub(1).and_then(|position| seats.get_mut(position));
                 if let Some(mine) = mine {
+                    // How he is reached, and whether versions go together, the organiser knows better.
+                    let told = std::mem::take(&mut mine.standing.checks);
+                    let better = |check: &Check| matches!(check.kind, CheckKind::Reach | CheckKind::Version);
                     mine.standing = guest.standing().clone();
+                    let told: Vec<Check> = told.into_iter().filter(better).collect();
+                    mine.standing.checks.retain(|own| told.iter().all(|told| told.kind != own.kind));
+                    mine.standing.checks.extend(told);
                     mine.here = true;
                 }
                 seats
@@ -518,6 +562,26 @@ impl Gathering {
     pub(super) fn addresses(&self) -> &[String] {
         &self.reached.addresses
     }
+}
+
+/// Guests who are there: where they will be, and who they are.
+fn guests(table: &Table, states: &[SeatState]) -> Vec<(u8, Vec<String>, NodePublicKey)> {
+    let seats = (1..).zip(table.seats().iter().zip(states));
+    let guest = |(number, (seat, state)): (u8, (&hearth_gathering::Seat, &SeatState))| {
+        let there = state.kind == Kind::Invited && state.here;
+        let key = *Enr::parse(seat.record().filter(|_| there)?).ok()?.public_key();
+        Some((number, state.standing.addresses.clone(), key))
+    };
+    seats.filter_map(guest).collect()
+}
+
+async fn visit(guests: Vec<(u8, Vec<String>, NodePublicKey)>) -> BTreeMap<u8, Found> {
+    let mut found = BTreeMap::new();
+    for (seat, addresses, key) in guests {
+        let by_relay = addresses.iter().any(|address| address.ends_with("/p2p-circuit"));
+        found.insert(seat, Found { directly: reach::reaches(&addresses, &key).await, by_relay });
+    }
+    found
 }
 
 pub(super) fn unknown_network() -> UiError {

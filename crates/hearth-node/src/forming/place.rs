@@ -7,10 +7,11 @@ use std::path::Path;
 use hearth_api::{OwnSeat, PlanClusterRequest, UiError};
 use hearth_gathering::{MOST_OPERATORS, NAME_BYTES, Terms};
 use hearth_obol::cluster::{AddressError, Networks, parse_address, parse_checksummed};
-use hearth_p2p::{check_listen_address, check_peer_address, check_relay_address};
+use hearth_p2p::{check_listen_address, check_peer_address, check_relay_address, is_relay_url};
 use hearth_types::ExecutionAddress;
 
 use crate::folder::cluster_folders;
+use crate::relay_finder::{Asker, find};
 use crate::settings::Settings;
 
 /// Where nodes usually listen, and how many ports after that are tried. Source: Charon's default.
@@ -120,7 +121,7 @@ pub(super) fn reached(
     let mut relays = node.relays.clone();
     if let Some(relay) = given(&wish.relay) {
         check_relay_address(&relay).map_err(|error| {
-            refused("A relay is given as it says of itself: /ip4/192.0.2.1/tcp/3640/p2p/16Uiu2…", error)
+            refused("A relay is given as it says of itself, /ip4/192.0.2.1/tcp/3640/p2p/16Uiu2…, or as the https address of a page that says it.", error)
         })?;
         relays.push(relay);
     }
@@ -137,8 +138,24 @@ pub(super) fn reached(
         }
         None => own_addresses(&listen),
     };
-    addresses.extend(relays.iter().map(|relay| format!("{relay}{CIRCUIT}")));
+    let known = relays.iter().filter(|relay| !is_relay_url(relay));
+    addresses.extend(known.map(|relay| format!("{relay}{CIRCUIT}")));
     Ok(Reached { nickname: nickname.to_owned(), listen: vec![listen], addresses, relays })
+}
+
+impl Reached {
+    /// Finds out where relays are that are given by the address of a page: invitations name them as they are now.
+    pub(super) async fn through_relays(mut self) -> Result<Self, UiError> {
+        for relay in self.relays.iter().filter(|relay| is_relay_url(relay)) {
+            let found = find(relay, &Asker::default()).await.map_err(|error| {
+                refused("Use another relay, or try again when this one answers.", format!("{relay}: {error}"))
+            })?;
+            // A way over something else than TCP is none that this Hearth goes.
+            let usable = found.iter().find(|address| check_relay_address(address).is_ok());
+            self.addresses.extend(usable.map(|address| format!("{address}{CIRCUIT}")));
+        }
+        Ok(self)
+    }
 }
 
 /// A port that no cluster of this node uses, and nobody else at the moment.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hearth_crypto::k1::NodeKey;
+use hearth_crypto::k1::{NodeKey, checksum_address, ethereum_address};
 use hearth_crypto::{PublicKey, SecretKey};
 use hearth_dkg::Rule;
 use hearth_dkg::pedersen::Fault;
@@ -15,7 +15,7 @@ use hearth_obol::ceremony::pedersen::{
 use hearth_obol::ceremony::signatures::{Purpose, SignatureRejection, encode_node_signature, encode_partials};
 use hearth_obol::ceremony::sync::{Moment, Report, SyncRejection, sign_definition};
 use hearth_obol::ceremony::{Ceremony, Failure, Formed, Message, Output, Reason, Release};
-use hearth_obol::cluster::{Definition, DkgAlgorithm, Lock, Networks, Plan, new_uuid};
+use hearth_obol::cluster::{Definition, DkgAlgorithm, Lock, Networks, Plan, WalletMessage, new_uuid};
 use hearth_obol::enr::Enr;
 use hearth_types::{Gwei, OperatorIndex, SigningRoot, ValidatorPubkey};
 use rand::{RngExt as _, SeedableRng as _};
@@ -260,6 +260,47 @@ fn four_operators_end_with_one_cluster_whatever_the_order_of_their_messages() {
             assert!(whole.verify(&PublicKey::from_bytes(&group).unwrap(), &root), "seed {seed}");
         }
     }
+}
+
+/// As it comes out of Obol's launchpad: every operator has signed with a wallet, and so has who made it.
+fn signed_by_wallets(mut definition: Definition) -> Definition {
+    let wallet = |seed: u8| node_key(100 + seed);
+    let account = |seed| checksum_address(&ethereum_address(&wallet(seed).public()));
+    let chain = Networks::known().by_name("hoodi").unwrap().chain_id;
+    let sign = |seed, message: WalletMessage<'_>| wallet(seed).sign(&message.digest(chain)).to_vec();
+    definition.creator.address = account(0);
+    for (entry, seed) in definition.operators.iter_mut().zip(1..) {
+        entry.address = account(seed);
+    }
+    definition.rehash().unwrap();
+    let hash = format!("0x{}", hex::encode(&definition.config_hash));
+    definition.creator.config_signature = sign(0, WalletMessage::CreatorConfig(&hash));
+    for (entry, seed) in definition.operators.iter_mut().zip(1..) {
+        entry.config_signature = sign(seed, WalletMessage::OperatorConfig(&hash));
+        entry.enr_signature = sign(seed, WalletMessage::Enr(&entry.enr));
+    }
+    definition.rehash().unwrap();
+    definition
+}
+
+#[test]
+fn a_plan_that_all_wallets_have_signed_becomes_a_cluster_whose_lock_has_their_signatures() {
+    let definition = signed_by_wallets(definition(2));
+    definition.verify(&Networks::known()).unwrap();
+    let mut world = World::new(&definition, Release::V1_11, 9);
+    world.run(&mut honest).unwrap();
+    for formed in world.formed.values() {
+        let lock = Lock::from_json(formed.lock_json.as_bytes()).unwrap().verify(&Networks::known()).unwrap();
+        assert_eq!(lock.warnings(), []);
+        assert_eq!(lock.lock().definition, definition);
+    }
+    // Never a mix: one of them has not signed.
+    let mut mixed = definition;
+    let last = mixed.operators.last_mut().unwrap();
+    (last.config_signature, last.enr_signature) = Default::default();
+    mixed.rehash().unwrap();
+    let refused = mixed.verify(&Networks::known()).unwrap_err().to_string();
+    assert!(refused.contains("a signature of operator 4 is missing"), "{refused}");
 }
 
 #[test]

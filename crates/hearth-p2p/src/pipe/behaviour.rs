@@ -30,7 +30,7 @@ use crate::{
     allowance::Allowance,
     config::Limits,
     event::{Event, SendError},
-    gate::NotAnOperator,
+    gate::{KnownRelays, NotAnOperator},
 };
 
 /// The message streams of all peers.
@@ -40,7 +40,7 @@ pub(crate) struct Pipes {
     peers: BTreeMap<PeerId, Peer>,
     ids: BTreeMap<OperatorIndex, PeerId>,
     /// Relays, with which nothing is spoken here.
-    relays: BTreeSet<PeerId>,
+    relays: KnownRelays,
     in_flight: BTreeMap<u64, InFlight>,
     next_ticket: u64,
     retries: FuturesUnordered<BoxFuture<'static, (PeerId, Message)>>,
@@ -77,7 +77,7 @@ impl Pipes {
         common: Arc<Common>,
         limits: Limits,
         peers: impl IntoIterator<Item = (PeerId, OperatorIndex, Allowance)>,
-        relays: BTreeSet<PeerId>,
+        relays: KnownRelays,
     ) -> Self {
         let protocols = common.protocols.len();
         let peers: BTreeMap<_, _> = peers

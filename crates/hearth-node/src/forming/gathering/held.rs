@@ -25,7 +25,10 @@ impl Gathering {
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
         self.shut().await;
-        self.port = None;
+        if let Some(port) = self.port.take() {
+            port.give_back().await;
+        }
+        self.forget_visits();
         let (release, waits) = match &self.side {
             // Nobody calls them together: they come when they come.
             Side::Named(named) => (named.release(), Waits::Always),
@@ -36,6 +39,14 @@ impl Gathering {
         match Taking::part(grounds, &self.reached, part).await {
             Ok(taking) => self.ceremony = Some(taking),
             Err(error) => self.failed(error),
+        }
+    }
+
+    /// Nobody is where he was found.
+    fn forget_visits(&mut self) {
+        (self.visits, self.visited) = (None, None);
+        if let Side::Organiser(table) = &mut self.side {
+            (1..=table.terms().operators).for_each(|seat| table.find(seat, Vec::new()));
         }
     }
 
@@ -83,6 +94,7 @@ impl Gathering {
         self.trouble = Some(why.clone());
         self.outcome = Some(Outcome::Failed(why));
         self.checked = None;
+        self.forget_visits();
         self.connected = false;
         match &mut self.side {
             Side::Organiser(table) => table.set_ready(false),
