@@ -67,6 +67,11 @@ impl Stage {
         Self { app, home, node, desktop, _demo: None }
     }
 
+    /// One that is started while another dies would hand its wishes over to that and end.
+    async fn app_is_gone(&self) {
+        eventually("the end of the app", async || self.desktop.tooltip().await.is_none().then_some(())).await;
+    }
+
     /// The app's environment: a home, a screen and a bus of its own.
     fn dress(&self, command: &mut Command) {
         command.env("HEARTH_DATA_DIR", &self.node).env("HEARTH_PROGRAM", hearth());
@@ -167,6 +172,7 @@ async fn the_app_shows_its_node_in_window_tray_and_notifications_and_can_die_wit
     // SIGKILL of the app (it is of the driver's group): the node does not notice.
     let before = stage.duties_done();
     drop((driver, client));
+    stage.app_is_gone().await;
     eventually("further duties", async || (stage.duties_done() > before + 1).then_some(())).await;
 
     let (driver, client) = stage.window().await;
@@ -180,6 +186,7 @@ async fn the_app_shows_its_node_in_window_tray_and_notifications_and_can_die_wit
     eventually("a notification", told).await;
 
     drop((driver, client));
+    stage.app_is_gone().await;
 
     // Without a window, as when the owner signs in: the flame is in the tray.
     let mut hidden = Command::new(&stage.app);
