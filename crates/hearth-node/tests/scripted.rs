@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hearth_crypto::k1::NodeKey;
-use hearth_node::{CeremonyError, Halt, Held, Networks, hold_ceremony};
+use hearth_node::{CeremonyError, CeremonyNews, Halt, Held, Networks, hold_ceremony};
 use hearth_obol::ceremony::frost::SHARES_PROTOCOL;
 use hearth_obol::ceremony::sync::{
     Moment, Report, SYNC_FRAME_BYTES, SYNC_PROTOCOL, encode_answer, sign_definition,
@@ -29,7 +29,7 @@ use hearth_types::OperatorIndex;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use meeting::{RELEASE, free_ports, installation, meeting, operator, plan};
+use meeting::{OPERATORS, RELEASE, free_ports, installation, meeting, operator, plan};
 
 /// Position of the one with the script.
 const BAD: u8 = 3;
@@ -289,4 +289,55 @@ async fn who_lies_about_his_step_or_sends_what_is_no_message_is_named_by_all_and
     let deeds = [Deed::Lies, Deed::Oversized, Deed::Truncated];
     let each = deeds.into_iter().flat_map(|deed| [2, 4].map(|step| (step, deed)));
     futures::future::join_all(each.map(nobody_has_files)).await;
+}
+
+/// An operator as he should be, who is interrupted when he comes to a step.
+async fn interrupted(
+    place: &Path,
+    definition: &Definition,
+    (me, ports): (u8, &[u16]),
+    step: i64,
+) -> CeremonyError {
+    let (tell, mut news) = mpsc::unbounded_channel();
+    let halt = Halt::default();
+    let meeting = meeting(place, definition, (me, ports), PATIENCE);
+    let installation = installation(place, me);
+    let ceremony = hold_ceremony(meeting, &installation, tell, halt.clone());
+    let watch = async {
+        while let Some(one) = news.recv().await {
+            if one == CeremonyNews::Step(step) {
+                halt.pause.cancel();
+            }
+        }
+    };
+    futures::join!(ceremony, watch).0.expect_err("he was interrupted")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_one_who_knows_no_going_on_as_charon_a_restart_ends_it_for_all_and_all_begin_again_with_the_same_keys()
+ {
+    let place = tempfile::tempdir().unwrap();
+    let (definition, ports) = (plan(place.path(), DkgAlgorithm::Default, 1), free_ports());
+    let over = CancellationToken::new();
+    let scripted = Scripted::come(place.path(), definition.clone(), &ports, (2, Deed::Silence)).await;
+    let script = tokio::spawn(scripted.run(over.clone()));
+    let restarts = async {
+        let paused = interrupted(place.path(), &definition, (0, &ports), 2).await;
+        assert!(matches!(paused, CeremonyError::Paused), "{paused}");
+        good(place.path(), definition.clone(), 0, &ports).await
+    };
+    let others = [1, 2].map(|me| good(place.path(), definition.clone(), me, &ports));
+    let (back, others) = futures::join!(restarts, futures::future::join_all(others));
+    over.cancel();
+    script.await.unwrap();
+    let back = back.expect_err("it is over for him");
+    assert!(!matches!(back, CeremonyError::Silence { .. }), "nobody waits: {back}");
+    for error in others.into_iter().map(|end| end.expect_err("and for the others")) {
+        let text = error.to_string();
+        assert!(text.contains("operator 1") && text.contains("started again"), "{text}");
+    }
+    let again = (0..OPERATORS).map(|me| good(place.path(), definition.clone(), me, &ports));
+    let again = futures::future::join_all(again).await;
+    let hashes: Vec<_> = again.into_iter().map(|end| end.unwrap().lock_hash).collect();
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]));
 }
