@@ -19,7 +19,7 @@ use crate::say;
 use crate::scrutiny::ScrutinyArguments;
 use crate::signals::stop_asked;
 
-/// Options of `hearth dkg`. Every operator runs it, about the same time and with the same definition.
+/// Options of `hearth dkg`.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// What all have agreed on: a file that hearth create dkg or Obol's launchpad has made, or its https address.

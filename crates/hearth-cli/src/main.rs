@@ -59,6 +59,9 @@ enum Command {
     #[command(subcommand)]
     Create(create::Command),
     /// Make a cluster's keys together with the other operators, so that nobody ever holds one of them whole.
+    ///
+    /// Every operator runs it, about the same time and with the same definition. Among operators of Hearth, one whose computer is
+    /// started again in between goes on with the same command, as long as the others wait.
     Dkg(dkg::Arguments),
     /// Be a relay, through which operators who have no public address reach each other.
     Relay(relay::Arguments),

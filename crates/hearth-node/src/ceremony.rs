@@ -6,6 +6,7 @@
 
 mod drive;
 mod journal;
+mod notes;
 mod outbox;
 mod talk;
 

@@ -14,12 +14,12 @@ use hearth_obol::wire::PARTIALS_PROTOCOL;
 use hearth_p2p::{Bytes, Event, Events, Host};
 use hearth_signer::keystore::Cost;
 use hearth_types::OperatorIndex;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::journal::{Entry, Journal, Past};
+use super::notes::Notes;
 use super::outbox::Outbox;
 use super::talk::{self, Heard, Own, ask, ask_again, talk};
 use super::{AGAIN_PROTOCOL, CeremonyError, CeremonyNews, Halt, Held, Meeting};
@@ -41,11 +41,7 @@ pub(super) struct Driver<'a> {
     ceremony: Ceremony,
     key: &'a NodeKey,
     host: Host,
-    /// What is needed after a restart; without it there is no going on.
-    journal: Option<Journal>,
-    /// Hashes of its entries, and how many there are of each operator's.
-    noted: BTreeSet<[u8; 32]>,
-    entries: BTreeMap<u8, usize>,
+    notes: Notes,
     outbox: Outbox,
     /// Operators to whom something did not get through, or who were started again.
     missed: BTreeSet<OperatorIndex>,
@@ -92,9 +88,7 @@ impl<'a> Driver<'a> {
             ceremony,
             key,
             host,
-            journal: None,
-            noted: BTreeSet::new(),
-            entries: BTreeMap::new(),
+            notes: Notes::default(),
             outbox: Outbox::new(release),
             missed: BTreeSet::new(),
             unsure: BTreeSet::new(),
@@ -124,7 +118,7 @@ impl<'a> Driver<'a> {
     pub(super) fn catch_up(mut self, Past { journal, entries, .. }: Past) -> Result<Self, CeremonyError> {
         for entry in &entries {
             let (_, outputs) = tokio::task::block_in_place(|| apply(&mut self.ceremony, self.key, entry))?;
-            self.remember(entry);
+            self.notes.recall(entry);
             for output in outputs {
                 self.outbox.keep(&output);
                 match output {
@@ -149,7 +143,7 @@ impl<'a> Driver<'a> {
 
     /// Notes what happens from now on.
     pub(super) fn note_in(mut self, journal: Option<Journal>) -> Self {
-        self.journal = journal;
+        self.notes.keep_in(journal);
         self
     }
 
@@ -167,10 +161,8 @@ impl<'a> Driver<'a> {
         {
             self.held = Some(held);
         }
-        if let (false, Some(journal)) = (matches!(outcome, Err(CeremonyError::Paused)), self.journal.take())
-            && let Err(error) = journal.end()
-        {
-            tracing::warn!(%error, "what a ceremony has left cannot be removed");
+        if !matches!(outcome, Err(CeremonyError::Paused)) {
+            self.notes.end();
         }
         // Files that are there stay: whoever merely lost the others at the end has a sound cluster.
         outcome.map_err(|error| match self.held.take() {
@@ -186,7 +178,7 @@ impl<'a> Driver<'a> {
             let _unheard = self.news.send(CeremonyNews::Back(self.ceremony.step()));
         }
         // At the beginning anybody may come and go; what was sent to us meanwhile is sent again all the same.
-        if !self.noted.is_empty() {
+        if !self.notes.is_empty() {
             for operator in self.others() {
                 let hash = *self.ceremony.definition_hash();
                 self.talking.push(tokio::spawn(ask_again(
@@ -338,7 +330,7 @@ impl<'a> Driver<'a> {
 
     /// Takes in what happens: it is on the disk before anybody hears of it. What came before is nothing new, but is answered.
     fn take_in(&mut self, entry: Entry) -> Result<Vec<u8>, CeremonyError> {
-        let known = self.noted.contains(&hash(&entry));
+        let known = self.notes.knows(&entry);
         if known && matches!(entry, Entry::Heard(..) | Entry::Signed(..)) {
             return Ok(Vec::new());
         }
@@ -346,29 +338,19 @@ impl<'a> Driver<'a> {
         let (answer, outputs) = tokio::task::block_in_place(|| {
             let done = apply(&mut self.ceremony, self.key, &entry)?;
             let same = known || (before.is_some() && before == self.step_told(&entry));
-            if let (false, Some(journal)) = (same, &mut self.journal) {
-                journal.note(&entry).map_err(CeremonyError::Unnoted)?;
-            }
             if !same {
-                self.remember(&entry);
+                self.notes.note(&entry).map_err(CeremonyError::Unnoted)?;
             }
             Ok::<_, CeremonyError>(done)
         })?;
         if let Some(operator) = entry.operator()
-            && self.entries.get(&operator).is_some_and(|entries| *entries > self.ceremony.most_messages())
+            && self.notes.of(operator) > self.ceremony.most_messages()
             && let Some(culprit) = by_share(operator)
         {
             return Err(self.failed(culprit, Reason::TooMany).into());
         }
         self.perform(outputs);
         Ok(answer)
-    }
-
-    fn remember(&mut self, entry: &Entry) {
-        self.noted.insert(hash(entry));
-        if let Some(operator) = entry.operator() {
-            *self.entries.entry(operator).or_default() += 1;
-        }
     }
 
     /// The step that whoever reports has told us so far: most reports say nothing new.
@@ -522,10 +504,6 @@ fn apply(
 
 fn by_share(share: u8) -> Option<OperatorIndex> {
     OperatorIndex::new(share.checked_sub(1)?)
-}
-
-fn hash(entry: &Entry) -> [u8; 32] {
-    Sha256::digest(minicbor::to_vec(entry).unwrap_or_default()).into()
 }
 
 fn held(formed: &Formed, me: OperatorIndex) -> Held {

@@ -2,16 +2,17 @@
 
 mod acts;
 mod held;
+mod visits;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hearth_api::{ClusterPlan, ErrorCode, FormedCluster, Forming, OwnSeat, UiError};
-use hearth_crypto::k1::{NodeKey, NodePublicKey};
+use hearth_crypto::k1::NodeKey;
 use hearth_gathering::{
-    Check, CheckKind, Guest, Heard, Invite, Kind, NAME_BYTES, Outcome, SeatState, Seating, Standing, Table,
-    Terms, Unwilling,
+    Check, CheckKind, Guest, Heard, Invite, NAME_BYTES, Outcome, SeatState, Seating, Standing, Table, Terms,
+    Unwilling,
 };
 use hearth_obol::cluster::{Definition, Network, new_uuid};
 use hearth_obol::enr::Enr;
@@ -23,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::door::{Came, Door};
 use super::kept::{Kept, Side};
 use super::place::{Reached, reached};
-use super::reach::{self, Found, KeptPort, judge};
+use super::reach::{Found, KeptPort};
 use super::taking::Taking;
 use super::{Grounds, show};
 use crate::aside::{aside, replace_private};
@@ -38,8 +39,6 @@ const VERSION: &str = concat!("hearth/", env!("CARGO_PKG_VERSION"));
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks at this computer.
 const CHECK_AGAIN: Duration = Duration::from_secs(15);
-/// Between two visits of the organiser at guests whom he has not reached.
-const VISIT_AGAIN: Duration = Duration::from_secs(2);
 /// How long guests have to hear that the ceremony begins.
 const CALL: Duration = Duration::from_secs(10);
 /// Space that a cluster's files and a year of signatures never need.
@@ -415,29 +414,6 @@ impl Gathering {
         self.checked = Some(Instant::now());
     }
 
-    /// The organiser comes by at guests who are there: often where something is in the way, which may be gone soon.
-    async fn visit(&mut self) {
-        let Side::Organiser(table) = &mut self.side else { return };
-        let states = table.states(clock::now());
-        let bad = |check: &Check| check.kind == CheckKind::Reach && !check.good;
-        let again = if states.iter().any(|seat| seat.standing.checks.iter().any(bad)) {
-            VISIT_AGAIN
-        } else {
-            CHECK_AGAIN
-        };
-        if self.visits.is_none() && self.visited.is_none_or(|at| at.elapsed() >= again) {
-            self.visited = Some(Instant::now());
-            self.visits = Some(AbortOnDropHandle::new(tokio::spawn(visit(guests(table, &states)))));
-        }
-        let Some(visits) = self.visits.take_if(|visits| visits.is_finished()) else { return };
-        let Ok(found) = visits.await else { return };
-        let reached = judge(&found);
-        for (number, state) in (1..).zip(&states) {
-            let theirs = found.contains_key(&number).then(|| reach::version(VERSION, &state.standing.version));
-            table.find(number, theirs.into_iter().chain(reached.get(&number).cloned()).collect());
-        }
-    }
-
     fn last_failure(&self) -> Option<String> {
         match &self.outcome {
             Some(Outcome::Failed(why)) => Some(why.clone()),
@@ -562,26 +538,6 @@ impl Gathering {
     pub(super) fn addresses(&self) -> &[String] {
         &self.reached.addresses
     }
-}
-
-/// Guests who are there: where they will be, and who they are.
-fn guests(table: &Table, states: &[SeatState]) -> Vec<(u8, Vec<String>, NodePublicKey)> {
-    let seats = (1..).zip(table.seats().iter().zip(states));
-    let guest = |(number, (seat, state)): (u8, (&hearth_gathering::Seat, &SeatState))| {
-        let there = state.kind == Kind::Invited && state.here;
-        let key = *Enr::parse(seat.record().filter(|_| there)?).ok()?.public_key();
-        Some((number, state.standing.addresses.clone(), key))
-    };
-    seats.filter_map(guest).collect()
-}
-
-async fn visit(guests: Vec<(u8, Vec<String>, NodePublicKey)>) -> BTreeMap<u8, Found> {
-    let mut found = BTreeMap::new();
-    for (seat, addresses, key) in guests {
-        let by_relay = addresses.iter().any(|address| address.ends_with("/p2p-circuit"));
-        found.insert(seat, Found { directly: reach::reaches(&addresses, &key).await, by_relay });
-    }
-    found
 }
 
 pub(super) fn unknown_network() -> UiError {

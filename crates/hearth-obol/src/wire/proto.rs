@@ -166,3 +166,72 @@ pub(crate) struct PeerInfo {
     #[prost(string, tag = "8")]
     pub(crate) dv_client: String,
 }
+
+/// What an operator's node prefers.
+#[derive(Clone, Eq, PartialEq, prost::Message)]
+pub(crate) struct PriorityMsg {
+    /// The occasion. Required.
+    #[prost(message, optional, tag = "1")]
+    pub(crate) duty: Option<Duty>,
+    /// By topic.
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) topics: Vec<PriorityTopicProposal>,
+    /// Whose they are: the id in libp2p, in base58.
+    #[prost(string, tag = "3")]
+    pub(crate) peer_id: String,
+    /// 65 bytes over the hash of the message without this field.
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) signature: Vec<u8>,
+}
+
+/// A topic, and what is preferred in it, best first.
+#[derive(Clone, Eq, PartialEq, prost::Message)]
+pub(crate) struct PriorityTopicProposal {
+    /// Its name. Required.
+    #[prost(message, optional, tag = "1")]
+    pub(crate) topic: Option<Any>,
+    /// The entries.
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) priorities: Vec<Any>,
+}
+
+/// What the operators agree on.
+#[derive(Clone, Eq, PartialEq, prost::Message)]
+pub(crate) struct PriorityResult {
+    /// Encoded [`PriorityMsg`]s.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub(crate) msgs: Vec<Vec<u8>>,
+    /// What follows from them.
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) topics: Vec<PriorityTopicResult>,
+}
+
+/// Of one topic.
+#[derive(Clone, Eq, PartialEq, prost::Message)]
+pub(crate) struct PriorityTopicResult {
+    /// Its name.
+    #[prost(message, optional, tag = "1")]
+    pub(crate) topic: Option<Any>,
+    /// Best first.
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) priorities: Vec<PriorityScoredResult>,
+}
+
+/// An entry and what it has got.
+#[derive(Clone, Eq, PartialEq, prost::Message)]
+pub(crate) struct PriorityScoredResult {
+    /// The entry.
+    #[prost(message, optional, tag = "1")]
+    pub(crate) priority: Option<Any>,
+    /// Its score.
+    #[prost(int64, tag = "2")]
+    pub(crate) score: i64,
+}
+
+/// `google.protobuf.Value` with a text in it.
+#[derive(Clone, Eq, PartialEq, prost::Message)]
+pub(crate) struct StringValue {
+    /// The text.
+    #[prost(string, tag = "3")]
+    pub(crate) string_value: String,
+}

@@ -6,6 +6,7 @@ mod consensus;
 mod partials;
 mod pb;
 mod peerinfo;
+mod priority;
 mod support;
 mod values;
 

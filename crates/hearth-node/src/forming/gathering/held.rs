@@ -42,14 +42,6 @@ impl Gathering {
         }
     }
 
-    /// Nobody is where he was found.
-    fn forget_visits(&mut self) {
-        (self.visits, self.visited) = (None, None);
-        if let Side::Organiser(table) = &mut self.side {
-            (1..=table.terms().operators).for_each(|seat| table.find(seat, Vec::new()));
-        }
-    }
-
     /// Where the others will be, by seat.
     pub(super) fn peers(&self) -> BTreeMap<u8, Vec<String>> {
         let me = self.me();
