@@ -4,6 +4,7 @@
 
 mod broadcasts;
 mod bundles;
+mod independent;
 mod own;
 mod rounds;
 mod signatures;

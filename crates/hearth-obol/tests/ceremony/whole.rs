@@ -238,6 +238,7 @@ fn four_operators_end_with_one_cluster_whatever_the_order_of_their_messages() {
         let mut world = World::new(&definition_by(algorithm, validators), release, seed);
         world.run(&mut honest).unwrap();
         let first = &world.formed[&operator(0)];
+        crate::independent::check(&first.lock_json);
         // Read and judged as a stranger would, not by what the ceremony holds of it.
         let lock = Lock::from_json(first.lock_json.as_bytes()).unwrap();
         let lock = lock.verify(&Networks::known()).unwrap();
@@ -290,6 +291,7 @@ fn a_plan_that_all_wallets_have_signed_becomes_a_cluster_whose_lock_has_their_si
     let mut world = World::new(&definition, Release::V1_11, 9);
     world.run(&mut honest).unwrap();
     for formed in world.formed.values() {
+        crate::independent::check(&formed.lock_json);
         let lock = Lock::from_json(formed.lock_json.as_bytes()).unwrap().verify(&Networks::known()).unwrap();
         assert_eq!(lock.warnings(), []);
         assert_eq!(lock.lock().definition, definition);
