@@ -376,8 +376,7 @@ async fn an_owner_takes_part_in_a_cluster_that_was_planned_elsewhere_with_operat
         .into_iter()
         .zip(&ports)
         .map(|(number, port)| PeerAddresses { number, addresses: vec![format!("127.0.0.1:{port}")] });
-    let define =
-        |source: String| SetDefinitionRequest { source, peers: peers.clone().collect(), charon_1_10: false };
+    let define = |source: String| SetDefinitionRequest { source, ..SetDefinitionRequest::default() };
     for (source, told) in [
         (without.display().to_string(), "record is not in the definition"),
         (place.join("nowhere.json").display().to_string(), "nowhere.json"),
@@ -393,6 +392,9 @@ async fn an_owner_takes_part_in_a_cluster_that_was_planned_elsewhere_with_operat
     let definition_hash = forming.definition_hash.expect("a hash");
     owner.window.agree(AgreeRequest { definition_hash }).await.expect("they are the same");
     owner.restart().await;
+    // As the window does: where the others are is told at the end, and the words need not be compared again.
+    let meet = SetDefinitionRequest { peers: peers.collect(), ..SetDefinitionRequest::default() };
+    owner.window.set_definition(meet).await.expect("the definition stays");
     owner.window.begin_ceremony(BeginCeremonyRequest {}).await.expect("all is said");
 
     let mut institutions: Vec<Running> = [1, 2, 4]

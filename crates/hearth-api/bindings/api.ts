@@ -1049,7 +1049,7 @@ export type SetChannelRequest = {
   least: Severity, };
 
 export type SetDefinitionRequest = {
-  /** The path of its file, or its `https` address. */
+  /** The path of its file, or its `https` address. Empty: that which was taken before, with other answers to the rest. */
   source: string,
   /** Where the other operators are, as far as that is known. */
   peers: Array<PeerAddresses>,

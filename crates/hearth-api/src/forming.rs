@@ -285,7 +285,7 @@ pub struct PrepareRecordRequest {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(deny_unknown_fields, default)]
 pub struct SetDefinitionRequest {
-    /// The path of its file, or its `https` address.
+    /// The path of its file, or its `https` address. Empty: that which was taken before, with other answers to the rest.
     pub source: String,
     /// Where the other operators are, as far as that is known.
     pub peers: Vec<PeerAddresses>,

@@ -247,6 +247,7 @@ impl Net {
     /// A relay that is given by a URL is there now. The one that was there before is used no more; connections through it end by
     /// themselves.
     fn relay_is_at(&mut self, RelayNews { url, id, addresses }: RelayNews) {
+        let own = *self.swarm.local_peer_id();
         let same = |relay: &Relay| relay.url.as_ref() == Some(&url);
         let before = self.relays.iter().position(same).map(|at| self.relays.swap_remove(at));
         if let Some(before) = before {
@@ -256,15 +257,18 @@ impl Net {
             if let Some(listener) = before.listener {
                 self.swarm.remove_listener(listener);
             }
-            if self.relays.iter().all(|relay| relay.id != before.id) {
+            let gone: BTreeSet<Multiaddr> = before.circuits().collect();
+            for (_, known) in self.peers.iter_mut().filter(|(peer, _)| dials(own, **peer)) {
+                known.addresses.retain(|address| !gone.contains(address));
+            }
+            // Others may be known to be behind it all the same.
+            let ways = self.peers.values().flat_map(|peer| &peer.addresses).filter_map(relay_of);
+            if self.relays.iter().map(|relay| relay.id).chain(ways).all(|relay| relay != before.id) {
                 self.known_relays.remove(&before.id);
             }
-            let gone: BTreeSet<Multiaddr> = before.circuits().collect();
-            self.peers.values_mut().for_each(|peer| peer.addresses.retain(|address| !gone.contains(address)));
         }
         let relay = Relay::new(id, addresses, Some(url));
         self.known_relays.insert(id);
-        let own = *self.swarm.local_peer_id();
         for (peer, known) in self.peers.iter_mut().filter(|(peer, _)| dials(own, **peer)) {
             known.addresses.extend(relay.circuits());
             if known.connections.is_empty() && known.next_dial.is_none() {

@@ -58,6 +58,11 @@ impl Named {
         self.text = definition.to_json().ok();
         self.read = Some(definition);
         self.agreed = None;
+        self.meet(request);
+    }
+
+    /// Where the others are, and in whose manner the ceremony is held.
+    pub(super) fn meet(&mut self, request: &SetDefinitionRequest) {
         self.older = request.charon_1_10;
         let given = request.peers.iter().filter(|peer| !peer.addresses.is_empty());
         self.peers = given.map(|PeerAddresses { number, addresses }| (*number, addresses.clone())).collect();

@@ -105,7 +105,11 @@ impl Gathering {
             hearth_p2p::check_peer_address(address)
                 .map_err(|error| UiError::because(ErrorCode::ValueRefused, error))?;
         }
-        let Side::Named(_) = &self.side else { return Err(not_gathered()) };
+        let Side::Named(named) = &mut self.side else { return Err(not_gathered()) };
+        if request.source.trim().is_empty() && named.definition().is_some() {
+            named.meet(&request);
+            return self.keep();
+        }
         let (source, scrutiny, key) =
             (request.source.trim().to_owned(), grounds.settings.in_effect().scrutiny(), self.key.public());
         let (definition, network) = aside(move || examine(&source, &scrutiny, &key)).await?;
