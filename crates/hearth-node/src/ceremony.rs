@@ -246,9 +246,11 @@ pub async fn hold_ceremony(
     let asker = Asker::new(ceremony_hash.as_bytes(), &meeting.definition.uuid);
     let _finding = find_relays(&host, &meeting.relays, &asker);
     let _unheard = news.send(CeremonyNews::Listening(host.listen_addresses()));
+    let mut drawn = Some(Box::new(ceremony));
     let outcome = loop {
         let means = (host.clone(), news.clone(), network.clone());
-        let driver = Driver::new(draw(&seed)?, &key, means, &meeting);
+        let ceremony = drawn.take().map_or_else(|| draw(&seed), |drawn| Ok(*drawn))?;
+        let driver = Driver::new(ceremony, &key, means, &meeting);
         let driver = match past.take() {
             Some(past) => driver.catch_up(past),
             None => Ok(driver.note_in(begin_journal(&meeting, installation, &seed))),
@@ -303,9 +305,10 @@ fn check(meeting: &Meeting) -> Result<(hearth_obol::cluster::Networks, Network),
     if let (Err(error), false) = (definition.verify(&networks), scrutiny.no_verify) {
         return Err(CeremonyError::Definition(error.to_string()));
     }
-    let version = definition.fork_version.as_slice().try_into().map(hearth_types::ForkVersion::new);
-    let network = version.ok().and_then(|version| networks.by_fork_version(version)).cloned();
-    let network = network.ok_or_else(|| CeremonyError::Definition("its network is not known".into()))?;
+    let network = networks
+        .of(definition)
+        .cloned()
+        .ok_or_else(|| CeremonyError::Definition("its network is not known".into()))?;
     if *insecure_keys && network.holds_real_money() {
         return Err(CeremonyError::Insecure(network.name));
     }

@@ -17,7 +17,7 @@ use hearth_gathering::{
 use hearth_obol::cluster::{Definition, Network, new_uuid};
 use hearth_obol::enr::Enr;
 use hearth_signer::identity;
-use hearth_types::{ForkVersion, Root, UnixMillis};
+use hearth_types::{Root, UnixMillis};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -159,9 +159,7 @@ impl Gathering {
             Side::Organiser(table) => (Some(of_terms(table.terms())?), table.ceremony()),
             Side::Guest(guest) => (Some(of_terms(&guest.invite().terms)?), guest.standing().gone_to),
             Side::Named(named) => {
-                let version = named.definition().map(|definition| definition.fork_version.as_slice());
-                let version = version.and_then(|version| version.try_into().ok()).map(ForkVersion::new);
-                (version.and_then(|version| networks.by_fork_version(version)).cloned(), 0)
+                (named.definition().and_then(|definition| networks.of(definition)).cloned(), 0)
             }
         };
         let mut looks = tokio::time::interval(LOOK);

@@ -135,9 +135,7 @@ pub(super) fn examine(
     if let (Err(error), false) = (definition.verify(&networks), scrutiny.no_verify) {
         return Err(because("Ask whoever made the definition for a sound one.", &error));
     }
-    let version = definition.fork_version.as_slice().try_into().map(hearth_types::ForkVersion::new);
-    let network = version.ok().and_then(|version| networks.by_fork_version(version)).cloned();
-    let network = network.ok_or_else(super::gathering::unknown_network)?;
+    let network = networks.of(&definition).cloned().ok_or_else(super::gathering::unknown_network)?;
     if number_of(&definition, key).is_none() {
         return Err(UiError {
             remedy:

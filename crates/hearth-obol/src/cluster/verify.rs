@@ -89,10 +89,17 @@ fn finding(check: Check, result: Result<(), Problem>) -> Finding {
 
 /// The network that a plan is for.
 pub(super) fn network_of<'a>(plan: &Definition, networks: &'a Networks) -> Result<&'a Network, Problem> {
-    fork_version(plan).and_then(|version| networks.by_fork_version(version)).ok_or_else(|| {
+    networks.of(plan).ok_or_else(|| {
         let shown = plan.fork_version.get(..8).unwrap_or(&plan.fork_version);
         Problem::UnknownNetwork(hex::encode(shown))
     })
+}
+
+impl Networks {
+    /// The network of a plan, if it is known.
+    pub fn of(&self, plan: &Definition) -> Option<&Network> {
+        self.by_fork_version(fork_version(plan)?)
+    }
 }
 
 /// The same, as a check of the definition.
