@@ -15,6 +15,7 @@ fn seeds(usual: u64) -> std::ops::Range<u64> {
 fn assert_safe(world: &World) {
     world.assert_no_slashable_pair();
     world.assert_agreement();
+    world.assert_nobody_contradicts_himself();
 }
 
 #[test]
@@ -151,5 +152,23 @@ fn operators_that_die_in_the_middle_of_a_duty_and_return_never_sign_twice() {
         world.run_until(10);
         assert_safe(&world);
         world.assert_every_attestation_included(8..=8);
+    }
+}
+
+#[test]
+fn whoever_is_killed_in_the_middle_of_a_consensus_and_returns_contradicts_nothing_that_it_said() {
+    for seed in seeds(25) {
+        let mut world = World::seeded(seed).validators(2).start();
+        // Half of what is said is lost, so that rounds pass in which some have prepared a value and others have not.
+        world.disturb(1..7, Disturbance::LossPercent(50));
+        for slot in 1..7 {
+            for number in 1..=4 {
+                let after_ms = 4_000 + (seed * 977 + slot * 311 + u64::from(number) * 1_709) % 5_000;
+                world.stumble(number, slot, after_ms, 20 + seed % 50);
+            }
+        }
+        world.run_until(11);
+        assert_safe(&world);
+        world.assert_every_attestation_included(9..=9);
     }
 }

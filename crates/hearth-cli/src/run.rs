@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hearth_api::Mode;
-use hearth_node::{NodeEvent, Observer, Settings};
+use hearth_node::{Contradiction, NodeEvent, Observer, Settings};
 use hearth_types::{LockHash, UnixMillis};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +52,10 @@ pub(crate) struct Arguments {
     /// Time servers that the computer's clock is compared with, such as pool.ntp.org; off: it is not.
     #[arg(long, value_delimiter = ',', value_name = "HOST")]
     time_servers: Vec<String>,
+    /// What to do where a leader proposes another source or target than this node's beacon node would. Of two forks one is wrong:
+    /// refuse does not support the proposal until the beacon node sees it too; follow supports it. refuse unless given.
+    #[arg(long, value_name = "WHAT")]
+    if_leader_differs: Option<IfLeaderDiffers>,
     /// Start even if the folder holds no cluster yet: the node waits, and the window sets it up.
     #[arg(long)]
     wait_for_cluster: bool,
@@ -69,6 +73,13 @@ pub(crate) struct Arguments {
     scrutiny: ScrutinyArguments,
     #[command(flatten)]
     log: LogArguments,
+}
+
+/// As the command line says it.
+#[derive(Clone, Copy, ValueEnum)]
+enum IfLeaderDiffers {
+    Refuse,
+    Follow,
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -121,6 +132,11 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Settings> {
     settings.execution_client = scrutiny.execution_client;
     settings.no_verify |= scrutiny.no_verify;
     settings.private_key_file_lock = arguments.private_key_file_lock.unwrap_or(settings.private_key_file_lock);
+    settings.if_leader_differs = match arguments.if_leader_differs {
+        Some(IfLeaderDiffers::Refuse) => Contradiction::Refuse,
+        Some(IfLeaderDiffers::Follow) => Contradiction::Follow,
+        None => settings.if_leader_differs,
+    };
     settings.metrics = arguments.monitoring_address.or(settings.metrics);
     settings.wait_for_cluster = arguments.wait_for_cluster;
     settings.mode = mode(arguments.kept_running_by.as_deref());

@@ -60,6 +60,10 @@ impl Agreement {
         self.instance.leader(round)
     }
 
+    pub(crate) fn is_decided(&self) -> bool {
+        self.instance.decided().is_some()
+    }
+
     pub(crate) fn round(&self) -> Round {
         self.instance.round()
     }

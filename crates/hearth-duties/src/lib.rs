@@ -18,6 +18,7 @@ mod report;
 mod schedule;
 mod sign;
 mod values;
+mod voice;
 mod workflow;
 
 pub use cluster::{Cluster, ClusterValidator};
@@ -26,4 +27,7 @@ pub use hearth_qbft::{Arming, Round, Timer};
 pub use message::{ConsensusDraft, ConsensusMessage, Digest, PartialAttestation, PartialSet, Proof, Value};
 pub use port::{ChainFailure, ChainQuery, ChainReply, Deadlined, ValidatorRecord, Waiting};
 pub use report::{Failure, Report, Stage};
-pub use workflow::{Alarm, Combination, Input, Output, SignReply, SignRequest, Workflow};
+pub use voice::{Silent, Speech, Voice};
+pub use workflow::{
+    Alarm, CheckReply, Combination, Contradiction, Input, Objection, Output, SignReply, SignRequest, Workflow,
+};

@@ -92,6 +92,15 @@ pub enum Report {
         /// What it sent.
         reason: String,
     },
+    /// This operator does not support what was proposed. Others may.
+    Withheld {
+        /// The duty.
+        duty: Duty,
+        /// Who proposed it, or repeated it.
+        leader: OperatorIndex,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The word on a duty, once for each that began, one slot after it was due. Of a duty that was slower than that
     /// it says what it was waiting for, and a [`Self::Submitted`] may still follow.
     Finished {

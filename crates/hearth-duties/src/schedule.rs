@@ -90,6 +90,11 @@ impl Schedule {
         self.duties.get(&duty.slot).filter(|_| duty.kind == DutyKind::Attester)
     }
 
+    /// Whether the duties of an epoch are known, be they none.
+    pub(crate) fn is_resolved(&self, epoch: Epoch) -> bool {
+        self.resolved.contains(&epoch)
+    }
+
     /// The slots with duties from `first` on, in order.
     pub(crate) fn slots_from(&self, first: Slot) -> impl Iterator<Item = Slot> {
         self.duties.range(first..).map(|(slot, _)| *slot)

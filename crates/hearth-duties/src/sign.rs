@@ -56,6 +56,19 @@ pub(crate) fn objection(
     })
 }
 
+/// How a proposed vote differs from what our own beacon node says.
+pub(crate) fn difference(own: &AttestationData, proposed: &AttestationData) -> String {
+    let (which, own, proposed) = if own.target == proposed.target {
+        ("source", own.source, proposed.source)
+    } else {
+        ("target", own.target, proposed.target)
+    };
+    format!(
+        "our beacon node says {which} {} of epoch {}, the proposal {} of epoch {}",
+        own.root, own.epoch, proposed.root, proposed.epoch
+    )
+}
+
 /// The vote of well-formed attestation data of `slot`.
 pub(crate) fn vote(spec: &ChainSpec, slot: Slot, data: &AttestationData) -> Result<Vote, String> {
     if data.slot != slot {

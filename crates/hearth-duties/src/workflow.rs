@@ -10,6 +10,8 @@ use hearth_types::{
     UnixMillis, ValidatorPubkey, Vote,
 };
 
+use serde::Deserialize;
+
 use crate::account::Account;
 use crate::agree::{Agreement, Step};
 use crate::collect::{Collection, Combined, Unwelcome, Whole};
@@ -22,6 +24,8 @@ use crate::{
 
 /// Duties remembered as begun: more than an hour has slots, so that a clock set back by one repeats nothing.
 const BEGUN_KEPT: usize = 512;
+/// How soon a beacon node is asked again that sees another chain than a leader: it may be late by a block.
+const LOOK_AGAIN_MS: u64 = 250;
 
 /// Everything that can happen to an operator.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ pub enum Input {
     },
     /// The signer answered.
     Signed(SignReply),
+    /// The signer said what it would refuse.
+    Checked(CheckReply),
     /// A combination is done.
     Combined {
         /// The duty it belongs to.
@@ -67,12 +73,18 @@ pub enum Output {
     },
     /// Ask the chain.
     Ask(Deadlined),
-    /// Sign this, send it to every other operator and feed it back.
+    /// Put on record that this operator speaks in this slot, if it is not.
+    Reserve(Slot),
+    /// An epoch ends of which the duties are known: a moment to compare what the operators' programs can do.
+    Confer(Slot),
+    /// If this operator may speak, sign this, send it to every other operator and feed it back.
     SendConsensus(ConsensusDraft),
     /// Send our partial signatures to every other operator.
     SendPartials(PartialSet),
     /// Ask the signer.
     Sign(SignRequest),
+    /// Ask the signer what it would refuse, without signing.
+    Check(SignRequest),
     /// Check and combine partial signatures.
     Combine(Combination),
     /// Tell the owner.
@@ -86,6 +98,8 @@ pub enum Alarm {
     SlotStart(Slot),
     /// A duty is due.
     Due(Duty),
+    /// Time to ask the chain once more about something that it sees in another way than the leader.
+    LookAgain(Duty),
     /// A round of consensus ends.
     RoundEnd(Duty, Timer),
     /// Time for the last word on a duty.
@@ -112,6 +126,39 @@ pub struct SignReply {
     pub signatures: Vec<(ValidatorPubkey, Result<SignatureBytes, String>)>,
 }
 
+/// What the signer would refuse of a request, and why.
+#[derive(Clone, Debug)]
+pub struct CheckReply {
+    /// The duty.
+    pub duty: Duty,
+    /// About how many votes it was asked.
+    pub asked: usize,
+    /// What it has against some of them.
+    pub objections: Vec<Objection>,
+}
+
+/// Why the signer would refuse one vote.
+#[derive(Clone, Debug)]
+pub struct Objection {
+    /// Whose vote.
+    pub validator: ValidatorPubkey,
+    /// Whether it contradicts what was signed before: such a pair can be slashed. Otherwise the validator only has to wait.
+    pub slashable: bool,
+    /// The signer's reason.
+    pub reason: String,
+}
+
+/// What to do where a leader proposes another source or target than our own beacon node would.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contradiction {
+    /// Do not support it, and look whether the beacon node comes to see it that way: of two forks of the chain, one is wrong.
+    #[default]
+    Refuse,
+    /// Support it. The cluster attests as its leaders see the chain.
+    Follow,
+}
+
 /// Partial signatures to check and combine.
 #[derive(Debug)]
 pub struct Combination {
@@ -127,9 +174,24 @@ struct Road {
     definitions: Definitions,
     due: UnixMillis,
     agreement: Agreement,
+    /// What our own beacon node says.
+    own: Option<AttestationData>,
+    /// A PREPARE that is not sent yet, or not at all.
+    unsaid: Option<Unsaid>,
     agreed: BTreeMap<ValidatorPubkey, AgreedAttestation>,
     collection: Collection,
     account: Account,
+}
+
+/// A PREPARE of ours before it is known whether the value may be supported.
+#[derive(Debug)]
+struct Unsaid {
+    draft: ConsensusDraft,
+    proposed: BTreeSet<AttestationData>,
+    /// The signer has nothing against it.
+    checked: bool,
+    /// It was reported that our beacon node has.
+    disputed: bool,
 }
 
 /// One operator of one cluster.
@@ -143,6 +205,7 @@ pub struct Workflow<D> {
     roads: BTreeMap<Duty, Road>,
     /// Duties that have begun, those that are over included: none begins twice.
     begun: BTreeSet<Duty>,
+    contradiction: Contradiction,
     now: Slot,
 }
 
@@ -157,8 +220,16 @@ impl<D: Dialect> Workflow<D> {
             inbox: Inbox::default(),
             roads: BTreeMap::new(),
             begun: BTreeSet::new(),
+            contradiction: Contradiction::default(),
             now: Slot::default(),
         }
+    }
+
+    /// What to do where a leader and our own beacon node differ.
+    #[must_use]
+    pub const fn on_contradiction(mut self, contradiction: Contradiction) -> Self {
+        self.contradiction = contradiction;
+        self
     }
 
     /// The first thing to do: wait for the slot under way, or for genesis.
@@ -189,12 +260,14 @@ impl<D: Dialect> Workflow<D> {
         match input {
             Input::Alarm(Alarm::SlotStart(_)) => self.start_slot(now, &mut out),
             Input::Alarm(Alarm::Due(duty)) => self.begin(now, duty, &mut out),
+            Input::Alarm(Alarm::LookAgain(duty)) => self.look_again(duty, &mut out),
             Input::Alarm(Alarm::RoundEnd(duty, timer)) => self.end_round(now, duty, timer, &mut out),
             Input::Alarm(Alarm::Verdict(duty)) => self.give_verdict(duty, &mut out),
             Input::Alarm(Alarm::Expired(duty)) => self.forget(duty, &mut out),
             Input::Chain(reply) => self.hear_chain(now, reply, &mut out),
             Input::Consensus { via, message } => self.hear_consensus(now, via, message.into_inner(), &mut out),
             Input::Partials { from, set } => self.hear_partials(from, set, &mut out),
+            Input::Checked(reply) => self.take_check(now, &reply, &mut out),
             Input::Signed(reply) => self.take_signatures(now, reply, &mut out),
             Input::Combined { duty, outcome } => self.take_wholes(now, duty, &outcome, &mut out),
         }
@@ -219,7 +292,11 @@ impl<D: Dialect> Workflow<D> {
     /// Plans the duties of the slot under way. Being reminded of one twice does no harm.
     fn plan(&self, out: &mut Vec<Output>) {
         let duty = Duty::attester(self.now);
+        if self.spec.ends_epoch(self.now) && self.schedule.is_resolved(self.spec.epoch_of(self.now)) {
+            out.push(Output::Confer(self.now));
+        }
         if self.schedule.definitions(duty).is_some() && !self.begun.contains(&duty) {
+            out.push(Output::Reserve(duty.slot));
             out.push(Output::SetAlarm { at: self.spec.attestation_due(duty.slot), alarm: Alarm::Due(duty) });
         }
     }
@@ -280,7 +357,8 @@ impl<D: Dialect> Workflow<D> {
             steps.extend(agreement.receive(via, message));
         }
         let (collection, account) = (Collection::new(duty), Account::default());
-        let road = Road { definitions, due, agreement, agreed: BTreeMap::new(), collection, account };
+        let (own, unsaid, agreed) = (None, None, BTreeMap::new());
+        let road = Road { definitions, due, agreement, own, unsaid, agreed, collection, account };
         self.roads.insert(duty, road);
 
         let query = ChainQuery::AttestationData { slot: duty.slot };
@@ -309,11 +387,18 @@ impl<D: Dialect> Workflow<D> {
         });
         match data {
             Ok(data) => {
+                let before = road.own.replace(data);
+                if before.is_some() {
+                    return self.say_what_may_be_said(now, duty, out);
+                }
                 let agreed =
                     road.definitions.iter().map(|(key, duty)| (*key, AgreedAttestation { data, duty: *duty }));
                 let value = self.dialect.encode_value(&AgreedValue::Attestations(agreed.collect()));
                 let steps = road.agreement.propose(value);
                 self.carry_out(now, duty, steps, out);
+            }
+            Err(failure) if road.own.is_some() => {
+                out.push(Output::Report(Report::ChainTrouble { about: "attestation data", failure }));
             }
             Err(failure) => {
                 road.account.fetch_error = Some(failure.to_string());
@@ -348,10 +433,8 @@ impl<D: Dialect> Workflow<D> {
     fn carry_out(&mut self, now: UnixMillis, duty: Duty, steps: Vec<Step>, out: &mut Vec<Output>) {
         for step in steps {
             match step {
-                Step::Send(draft) => match self.objection(&draft) {
-                    None => out.push(Output::SendConsensus(draft)),
-                    Some(reason) => self.object(&draft, &reason, out),
-                },
+                Step::Send(draft) if draft.draft.vote.kind == Kind::Prepare => self.consider(draft, out),
+                Step::Send(draft) => out.push(Output::SendConsensus(draft)),
                 Step::Arm(timer) => {
                     let at = self.dialect.round_deadline(&self.spec, duty, timer);
                     out.push(Output::SetAlarm { at, alarm: Alarm::RoundEnd(duty, timer) });
@@ -367,27 +450,93 @@ impl<D: Dialect> Workflow<D> {
         }
     }
 
-    /// Why our PREPARE of a proposed value is not sent. The round is lost, but a later leader may do better; once the
-    /// cluster has decided, the duty is lost.
-    fn objection(&self, ConsensusDraft { duty, draft, values }: &ConsensusDraft) -> Option<String> {
-        if draft.vote.kind != Kind::Prepare {
-            return None;
-        }
-        let proposed = values.iter().find(|value| Some(value.digest) == draft.vote.value)?;
-        match self.dialect.decode_value(*duty, proposed) {
-            Ok(proposed) => sign::objection(&self.spec, duty.slot, &self.cluster, &proposed),
-            Err(malformed) => Some(malformed.to_string()),
+    // Support, or not. A round without us is lost at worst, and a later leader may do better; what the cluster has decided
+    // cannot be undone.
+
+    /// Looks at a proposed value before our PREPARE of it is sent: whether anybody could sign it, and then, whether we can.
+    fn consider(&mut self, draft: ConsensusDraft, out: &mut Vec<Output>) {
+        let duty = draft.duty;
+        let Some(road) = self.roads.get_mut(&duty) else { return };
+        let Some(value) = draft.values.iter().find(|value| Some(value.digest) == draft.draft.vote.value) else {
+            return;
+        };
+        let objection = match self.dialect.decode_value(duty, value) {
+            Err(malformed) => malformed.to_string(),
+            Ok(proposed) => match sign::objection(&self.spec, duty.slot, &self.cluster, &proposed) {
+                Some(objection) => objection,
+                None => {
+                    let AgreedValue::Attestations(attestations) = &proposed;
+                    let votes = sign::votes(&self.spec, duty.slot, &road.definitions, &proposed).votes;
+                    let proposed = attestations.values().map(|attestation| attestation.data).collect();
+                    road.unsaid = Some(Unsaid { draft, proposed, checked: false, disputed: false });
+                    out.push(Output::Check(SignRequest { duty, votes }));
+                    return;
+                }
+            },
+        };
+        // The leader of a later round may have to repeat what others prepared.
+        if draft.draft.vote.round == Round::FIRST {
+            let reason = format!("proposed for {duty} what nobody can sign: {objection}");
+            let operator = road.agreement.leader(Round::FIRST);
+            out.push(Output::Report(Report::Misbehaved { operator, reason }));
         }
     }
 
-    fn object(&self, ConsensusDraft { duty, draft, .. }: &ConsensusDraft, reason: &str, out: &mut Vec<Output>) {
-        // The leader of a later round may have to repeat what others prepared.
-        if let (Round::FIRST, Some(road)) = (draft.vote.round, self.roads.get(duty)) {
-            let reason = format!("proposed for {duty} what nobody can sign: {reason}");
-            out.push(Output::Report(Report::Misbehaved {
-                operator: road.agreement.leader(Round::FIRST),
-                reason,
-            }));
+    fn take_check(&mut self, now: UnixMillis, reply: &CheckReply, out: &mut Vec<Output>) {
+        let Some(road) = self.roads.get_mut(&reply.duty) else { return };
+        let Some(unsaid) = road.unsaid.as_mut() else { return };
+        let all = reply.objections.len() >= reply.asked;
+        let refused = reply.objections.iter().find(|objection| all || objection.slashable);
+        match refused {
+            None => {
+                unsaid.checked = true;
+                self.say_what_may_be_said(now, reply.duty, out);
+            }
+            Some(Objection { validator, reason, .. }) => {
+                let leader = road.agreement.leader(unsaid.draft.draft.vote.round);
+                let reason = format!("validator {}: {reason}", validator.abbreviated());
+                road.unsaid = None;
+                out.push(Output::Report(Report::Withheld { duty: reply.duty, leader, reason }));
+            }
+        }
+    }
+
+    /// Sends the PREPARE that was held back, unless our own beacon node sees another chain; then it is asked again in a moment.
+    fn say_what_may_be_said(&mut self, now: UnixMillis, duty: Duty, out: &mut Vec<Output>) {
+        let Some(road) = self.roads.get_mut(&duty) else { return };
+        let Some(unsaid) = road.unsaid.as_mut().filter(|unsaid| unsaid.checked) else { return };
+        let round = unsaid.draft.draft.vote.round;
+        if round != road.agreement.round() || road.agreement.is_decided() {
+            road.unsaid = None;
+            return;
+        }
+        let other = |own: &AttestationData| {
+            let differs = |data: &&AttestationData| (data.source, data.target) != (own.source, own.target);
+            unsaid.proposed.iter().find(differs).copied()
+        };
+        let dispute = road.own.and_then(|own| Some((own, other(&own)?)));
+        match dispute.filter(|_| self.contradiction == Contradiction::Refuse) {
+            None => {
+                if let Some(unsaid) = road.unsaid.take() {
+                    out.push(Output::SendConsensus(unsaid.draft));
+                }
+            }
+            Some((own, proposed)) => {
+                if !std::mem::replace(&mut unsaid.disputed, true) {
+                    let reason = sign::difference(&own, &proposed);
+                    let leader = road.agreement.leader(round);
+                    out.push(Output::Report(Report::Withheld { duty, leader, reason }));
+                }
+                let at = now.saturating_add(LOOK_AGAIN_MS);
+                out.push(Output::SetAlarm { at, alarm: Alarm::LookAgain(duty) });
+            }
+        }
+    }
+
+    fn look_again(&self, duty: Duty, out: &mut Vec<Output>) {
+        let Some(road) = self.roads.get(&duty) else { return };
+        if road.unsaid.is_some() && !road.agreement.is_decided() {
+            self.ask_within_slot(self.now, ChainQuery::AttestationData { slot: duty.slot }, out);
         }
     }
 

@@ -7,14 +7,16 @@ use std::time::Duration;
 use hearth_beacon::BeaconNodes;
 use hearth_crypto::complete_slot;
 use hearth_crypto::k1::NodeKey;
-use hearth_duties::{Alarm, ChainReply, Cluster, Combination, Deadlined, Input, Output, Report, Workflow};
+use hearth_duties::{
+    Alarm, ChainReply, Cluster, Combination, ConsensusDraft, Deadlined, Input, Output, Report, Voice, Workflow,
+};
 use hearth_obol::wire::partial::{self, PartialRejection};
 use hearth_obol::wire::{
     CONSENSUS_PROTOCOL, ConsensusCodec, ConsensusRejection, Gate, ObolDialect, PARTIALS_PROTOCOL,
     PEERINFO_PROTOCOL,
 };
 use hearth_p2p::{Bytes, Event, Events, Host};
-use hearth_types::{ChainSpec, LockHash, OperatorIndex};
+use hearth_types::{ChainSpec, Duty, LockHash, OperatorIndex, Slot};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -29,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
 use crate::show::{ClusterTeller, News, Notice};
 use crate::signing::SigningThread;
+use crate::spoken::SpokenRecord;
 
 /// Answers that may wait for the loop. Every producer waits when it is full.
 const ANSWERS_WAITING: usize = 256;
@@ -50,9 +53,17 @@ pub enum Broken {
 }
 
 /// What tasks beside the loop bring back.
+pub(crate) enum Answer {
+    /// Something that the duties wait for.
+    Input(Input),
+    /// It is on disk that something may be said in slots up to this.
+    MaySpeak(Slot),
+}
+
+/// Where they bring it.
 pub(crate) struct Answers {
-    pub(crate) bring: mpsc::Sender<Input>,
-    brought: mpsc::Receiver<Input>,
+    pub(crate) bring: mpsc::Sender<Answer>,
+    brought: mpsc::Receiver<Answer>,
 }
 
 impl Answers {
@@ -66,6 +77,8 @@ impl Answers {
 pub(crate) struct Driver {
     pub(crate) workflow: Workflow<ObolDialect>,
     pub(crate) consensus: ConsensusCodec,
+    pub(crate) voice: Voice,
+    pub(crate) spoken: SpokenRecord,
     pub(crate) cluster: Cluster,
     pub(crate) identity: NodeKey,
     pub(crate) id: LockHash,
@@ -145,10 +158,7 @@ impl Driver {
                 }
                 event = self.network.recv() => inputs.extend(self.hear(event.ok_or(Broken::Network)?, tasks)),
                 Some(answer) = self.answers.brought.recv() => {
-                    if let Input::Chain(ChainReply::Validators(Ok(records))) = &answer {
-                        self.teller.tell(News::Validators(records.clone()));
-                    }
-                    inputs.push_back(answer);
+                    inputs.extend(self.take(answer));
                 }
                 () = self.desk.next_round() => self.ask_who_they_are(&self.peers, tasks),
                 () = tokio::time::sleep(alarms.nap(now)) => {}
@@ -167,28 +177,17 @@ impl Driver {
             match output {
                 Output::SetAlarm { at, alarm } => alarms.set(at, alarm),
                 Output::Ask(question) => self.ask(question, tasks),
-                Output::SendConsensus(draft) => match self.consensus.encode(&draft, &self.identity) {
-                    Ok((bytes, message)) => {
-                        self.send_to_all(CONSENSUS_PROTOCOL, bytes);
-                        inputs.push_back(Input::Consensus { via: self.me, message });
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, duty = %draft.duty, "our own consensus message is invalid")
-                    }
-                },
+                Output::Reserve(slot) => self.reserve(slot, tasks),
+                Output::Confer(_) => {}
+                Output::SendConsensus(draft) => inputs.extend(self.say(draft)),
                 Output::SendPartials(set) => match partial::encode(&self.spec, &set) {
                     Ok(bytes) => self.send_to_all(PARTIALS_PROTOCOL, bytes),
                     Err(error) => {
                         tracing::error!(%error, duty = %set.duty, "our partial signatures cannot be sent")
                     }
                 },
-                Output::Sign(request) => match self.signing.ask(request) {
-                    Ok(()) => {}
-                    Err(TrySendError::Full(duty)) => {
-                        tracing::error!(%duty, "the disk is too slow: the signer has no room for this duty");
-                    }
-                    Err(TrySendError::Closed(_)) => return Err(Broken::Signer),
-                },
+                Output::Sign(request) => handed_over(self.signing.ask(request))?,
+                Output::Check(request) => handed_over(self.signing.check(request))?,
                 Output::Combine(combination) => self.combine(combination, tasks),
                 Output::Report(report) => self.report(report),
             }
@@ -196,12 +195,64 @@ impl Driver {
         Ok(())
     }
 
+    fn take(&mut self, answer: Answer) -> Option<Input> {
+        match answer {
+            Answer::Input(input) => {
+                if let Input::Chain(ChainReply::Validators(Ok(records))) = &input {
+                    self.teller.tell(News::Validators(records.clone()));
+                }
+                Some(input)
+            }
+            Answer::MaySpeak(slot) => {
+                self.voice.has_recorded(slot);
+                None
+            }
+        }
+    }
+
+    /// Puts it on record that something may be said in `slot`, if it is not.
+    fn reserve(&self, slot: Slot, tasks: &TaskTracker) {
+        if !self.voice.needs_record(slot) {
+            return;
+        }
+        let (record, answers) = (self.spoken.clone(), self.answers.bring.clone());
+        tasks.spawn_blocking(move || match record.write(slot) {
+            Ok(()) => drop(answers.blocking_send(Answer::MaySpeak(slot))),
+            Err(error) => tracing::error!(
+                %error,
+                %slot,
+                "the disk cannot be written: this node takes no part in what the cluster agrees on in this slot"
+            ),
+        });
+    }
+
+    /// Signs a consensus message and sends it to everybody, ourselves included, if anything may be said about its duty.
+    fn say(&mut self, draft: ConsensusDraft) -> Option<Input> {
+        let speech = match self.voice.speak(draft) {
+            Ok(speech) => speech,
+            Err(silent) => {
+                tracing::debug!(%silent, "only listening");
+                return None;
+            }
+        };
+        match self.consensus.encode(&speech, &self.identity) {
+            Ok((bytes, message)) => {
+                self.send_to_all(CONSENSUS_PROTOCOL, bytes);
+                Some(Input::Consensus { via: self.me, message })
+            }
+            Err(error) => {
+                tracing::error!(%error, duty = %speech.draft().duty, "our own consensus message is invalid");
+                None
+            }
+        }
+    }
+
     fn ask(&self, question: Deadlined, tasks: &TaskTracker) {
         let (beacon, answers) = (Arc::clone(&self.beacon), self.answers.bring.clone());
         tasks.spawn(async move {
             let reply = beacon.answer(question, clock::now()).await;
             // The loop has ended; nobody needs the answer.
-            let _unheard = answers.send(Input::Chain(reply)).await;
+            let _unheard = answers.send(Answer::Input(Input::Chain(reply))).await;
         });
     }
 
@@ -210,7 +261,7 @@ impl Driver {
         let answers = self.answers.bring.clone();
         tasks.spawn_blocking(move || {
             let outcome = complete_slot(&job, &mut rand::rng());
-            let _unheard = answers.blocking_send(Input::Combined { duty, outcome });
+            let _unheard = answers.blocking_send(Answer::Input(Input::Combined { duty, outcome }));
         });
     }
 
@@ -294,6 +345,18 @@ impl Driver {
     }
 }
 
+/// What became of something for the signing thread.
+fn handed_over(outcome: Result<(), TrySendError<Duty>>) -> Result<(), Broken> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(TrySendError::Full(duty)) => {
+            tracing::error!(%duty, "the disk is too slow: the signer has no room for this duty");
+            Ok(())
+        }
+        Err(TrySendError::Closed(_)) => Err(Broken::Signer),
+    }
+}
+
 /// One line for what the owner of the node would want to know; the rest at `debug`.
 fn log(report: &Report) {
     match report {
@@ -309,6 +372,9 @@ fn log(report: &Report) {
         }
         Report::Refused { duty, validator, reason } => {
             tracing::warn!(%duty, validator = %validator.abbreviated(), reason, "not signed");
+        }
+        Report::Withheld { duty, leader, reason } => {
+            tracing::warn!(%duty, %leader, reason, "a proposal that this node does not support");
         }
         Report::Misbehaved { operator, reason } => {
             tracing::warn!(peer = %operator, reason, "refused a message")

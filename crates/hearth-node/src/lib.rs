@@ -36,6 +36,7 @@ mod seat;
 mod settings;
 mod show;
 mod signing;
+mod spoken;
 
 pub use ceremony::{
     CeremonyError, CeremonyNews, Halt, Held, Meeting, Release, hold_ceremony, step_words, words_of,
@@ -43,6 +44,7 @@ pub use ceremony::{
 pub use driver::Broken;
 pub use event::{NodeEvent, Observer};
 pub use folder::{DataFolder, FolderError};
+pub use hearth_duties::Contradiction;
 pub use hearth_obol::cluster::{IncompleteNetwork, Network, Networks};
 pub use installation::{Installation, InstallationError, STATE_VARIABLE};
 pub use key_guard::KeyGuardError;

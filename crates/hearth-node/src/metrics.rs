@@ -48,6 +48,7 @@ pub(crate) struct Metrics {
     success: Family<DutyLabel, Counter>,
     failed: Family<FailureLabel, Counter>,
     refused: Counter,
+    withheld: Family<PeerLabel, Counter>,
     misbehaved: Family<PeerLabel, Counter>,
     ping_latency: Family<PeerLabel, Histogram>,
     ping_success: Family<PeerLabel, Gauge>,
@@ -93,6 +94,7 @@ impl Metrics {
             success: Family::default(),
             failed: Family::default(),
             refused: Counter::default(),
+            withheld: Family::default(),
             misbehaved: Family::default(),
             ping_latency: Family::new_with_constructor(seconds),
             ping_success: Family::default(),
@@ -121,6 +123,11 @@ impl Metrics {
             "hearth_signer_refused",
             "Messages that the signer would not sign",
             metrics.refused.clone(),
+        );
+        registry.register(
+            "hearth_consensus_withheld",
+            "Proposals of a leader that this node did not support",
+            metrics.withheld.clone(),
         );
         registry.register(
             "hearth_peer_misbehaved",
@@ -160,6 +167,7 @@ impl Metrics {
                 };
             }
             Report::Refused { .. } => drop(self.refused.inc()),
+            Report::Withheld { leader, .. } => drop(self.withheld.get_or_create(&peer(*leader)).inc()),
             Report::Misbehaved { operator, .. } => drop(self.misbehaved.get_or_create(&peer(*operator)).inc()),
             Report::Signed { .. } | Report::Completed { .. } | Report::ChainTrouble { .. } => {}
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hearth_beacon::BeaconNodes;
-use hearth_duties::{Cluster, Workflow};
+use hearth_duties::{Cluster, Voice, Workflow};
 use hearth_obol::wire::{
     CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES,
     PARTIALS_PROTOCOL, PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
@@ -33,6 +33,7 @@ use crate::seat::Seat;
 use crate::settings::{Settings, SettingsDesk};
 use crate::show::{News, Seated, Stage};
 use crate::signing::SigningThread;
+use crate::spoken::SpokenRecord;
 
 /// Everything that is said between operators.
 const PROTOCOLS: [Protocol; 3] = [
@@ -147,6 +148,10 @@ impl Place {
             Ok::<_, RunError>((record, waits))
         })
         .await??;
+        let now = spec.slot_at(clock::now()).unwrap_or_default();
+        let spoken = SpokenRecord::in_folder(folder.path());
+        // The folder of a restored node does not know what was said after it was copied.
+        let voice = Voice::new(spoken.read(now).max(waits.map(|_| now)));
         let teller = stage.teller.of(lock_hash);
         if let Some(epoch) = waits {
             tracing::warn!(%epoch, "restored from a backup: nothing is signed until that epoch is over");
@@ -181,8 +186,11 @@ impl Place {
         let listening = host.listen_addresses();
         tracing::info!(operator = me.share().get(), validators, cluster = facts.name, ?listening, "ready");
         let driver = Driver {
-            workflow: Workflow::new(cluster.clone(), ChainSpec::clone(&spec), ObolDialect),
+            workflow: Workflow::new(cluster.clone(), ChainSpec::clone(&spec), ObolDialect)
+                .on_contradiction(settings.if_leader_differs),
             consensus: ConsensusCodec::new(operators),
+            voice,
+            spoken,
             peers: cluster.peers().collect(),
             cluster,
             identity,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hearth_duties::Contradiction;
 use hearth_obol::cluster::{Network, Networks};
 use hearth_types::ForkVersion;
 use serde::Deserialize;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub execution_client: Option<String>,
     /// Whether the key's lock file is honoured and kept (`charon-enr-private-key.lock`).
     pub private_key_file_lock: bool,
+    /// What to do where a leader proposes another source or target than our own beacon node would: `refuse` or `follow`.
+    pub if_leader_differs: Contradiction,
     /// Whether failed hashes and signatures of the cluster lock are only warned about.
     pub no_verify: bool,
     /// Whether a folder without a cluster is no error: the node waits, and can be asked and set up. In a node that runs: whether
@@ -69,6 +72,7 @@ impl Default for Settings {
             testnet: None,
             execution_client: None,
             private_key_file_lock: true,
+            if_leader_differs: Contradiction::default(),
             no_verify: false,
             wait_for_cluster: false,
             mode: hearth_api::Mode::Unknown,

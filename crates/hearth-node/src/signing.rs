@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use hearth_duties::{Input, SignReply, SignRequest};
+use hearth_duties::{CheckReply, Input, Objection, SignReply, SignRequest};
 use hearth_signer::Signer;
 use hearth_slashing::{EpochStart, RETENTION_EPOCHS, SlashingDb};
 use hearth_types::{ChainSpec, Duty, Epoch};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+
+use crate::driver::Answer;
 
 /// Requests that may wait while the disk is slow. A duty has one; more than this many waiting are lost causes.
 const WAITING: usize = 16;
@@ -16,6 +18,8 @@ const WAITING: usize = 16;
 /// What the thread is asked.
 pub(crate) enum Work {
     Sign(SignRequest),
+    /// What would be refused of it.
+    Check(SignRequest),
     /// Something with the record. Whoever asks it sees to it that no duty is due.
     Record(Box<dyn FnOnce(&mut SlashingDb) + Send>),
 }
@@ -31,7 +35,7 @@ impl SigningThread {
     pub(crate) fn start(
         mut signer: Signer,
         spec: Arc<ChainSpec>,
-        answers: mpsc::Sender<Input>,
+        answers: mpsc::Sender<Answer>,
     ) -> std::io::Result<Self> {
         let (requests, mut waiting) = mpsc::channel::<Work>(WAITING);
         let mut pruned = Epoch::default();
@@ -39,6 +43,13 @@ impl SigningThread {
             while let Some(work) = waiting.blocking_recv() {
                 let SignRequest { duty, votes } = match work {
                     Work::Sign(request) => request,
+                    Work::Check(request) => {
+                        let reply = Input::Checked(check(&signer, &request));
+                        if answers.blocking_send(Answer::Input(reply)).is_err() {
+                            return;
+                        }
+                        continue;
+                    }
                     Work::Record(work) => {
                         work(signer.record());
                         continue;
@@ -52,7 +63,8 @@ impl SigningThread {
                         (*validator, outcome.map_err(|refusal| refusal.to_string()))
                     })
                     .collect();
-                if answers.blocking_send(Input::Signed(SignReply { duty, signatures })).is_err() {
+                let reply = Input::Signed(SignReply { duty, signatures });
+                if answers.blocking_send(Answer::Input(reply)).is_err() {
                     return;
                 }
                 // The slot's work is done: a quiet moment.
@@ -70,7 +82,17 @@ impl SigningThread {
     /// Hands over a request. Errors: the thread is so far behind that the duty is lost, or it has ended.
     pub(crate) fn ask(&self, request: SignRequest) -> Result<(), TrySendError<Duty>> {
         let duty = request.duty;
-        self.requests.try_send(Work::Sign(request)).map_err(|error| match error {
+        self.hand_over(duty, Work::Sign(request))
+    }
+
+    /// Asks what would be refused. Errors: as [`Self::ask`].
+    pub(crate) fn check(&self, request: SignRequest) -> Result<(), TrySendError<Duty>> {
+        let duty = request.duty;
+        self.hand_over(duty, Work::Check(request))
+    }
+
+    fn hand_over(&self, duty: Duty, work: Work) -> Result<(), TrySendError<Duty>> {
+        self.requests.try_send(work).map_err(|error| match error {
             TrySendError::Full(_) => TrySendError::Full(duty),
             TrySendError::Closed(_) => TrySendError::Closed(duty),
         })
@@ -93,6 +115,28 @@ impl SigningThread {
             );
         }
     }
+}
+
+/// What the record has against these votes. One that cannot be read has something against all.
+fn check(signer: &Signer, SignRequest { duty, votes }: &SignRequest) -> CheckReply {
+    let objections = match signer.refusals(votes) {
+        Ok(refusals) => refusals
+            .into_iter()
+            .map(|(validator, refusal)| {
+                let (slashable, reason) = (refusal.is_slashable(), refusal.to_string());
+                Objection { validator, slashable, reason }
+            })
+            .collect(),
+        Err(error) => votes
+            .iter()
+            .map(|(validator, _)| Objection {
+                validator: *validator,
+                slashable: false,
+                reason: error.to_string(),
+            })
+            .collect(),
+    };
+    CheckReply { duty: *duty, asked: votes.len(), objections }
 }
 
 /// Forgets single messages that are so old that a lower bound serves as well.

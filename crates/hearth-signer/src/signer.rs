@@ -69,6 +69,16 @@ impl Signer {
         votes.iter().map(answer).collect()
     }
 
+    /// What [`Self::sign_attestations`] would refuse of these votes now, each by itself. Nothing is signed or recorded.
+    ///
+    /// Errors: the record cannot be read; then nothing could be signed either.
+    pub fn refusals(
+        &self,
+        votes: &[(ValidatorPubkey, Vote)],
+    ) -> Result<Vec<(ValidatorPubkey, Refusal)>, StorageError> {
+        self.record.refusals(votes)
+    }
+
     /// Signs a block, once it is on record that the validator proposed in its slot.
     ///
     /// Errors: [`SignError`].

@@ -38,6 +38,8 @@ const GOOD_NETWORK_MS: Range<u64> = 1..30;
 const BEACON_NODE_MS: Range<u64> = 2..40;
 /// Milliseconds to write a record to disk and sign.
 const SIGNING_MS: Range<u64> = 1..15;
+/// Milliseconds to look into the record.
+const CHECKING_MS: Range<u64> = 0..3;
 /// Milliseconds to check and combine the partial signatures of a slot.
 const COMBINING_MS: Range<u64> = 2..20;
 
@@ -232,6 +234,15 @@ impl World {
         }
     }
 
+    /// Panics, naming the seed, if an honest operator said two things in one round of a duty, before and after a crash or
+    /// otherwise.
+    pub fn assert_nobody_contradicts_himself(&self) {
+        for member in self.members.iter().filter(|member| member.is_honest()) {
+            let contradictions: Vec<String> = member.contradictions().collect();
+            assert!(contradictions.is_empty(), "seed {}: {contradictions:?}", self.seed);
+        }
+    }
+
     /// Panics, naming the seed, if a vote of these slots was not included.
     pub fn assert_every_attestation_included(&self, slots: std::ops::RangeInclusive<u64>) {
         let slots = Slot::new(*slots.start())..=Slot::new(*slots.end());
@@ -311,6 +322,17 @@ impl World {
                     let reply: SignReply = member.sign(&request);
                     self.schedule(at, operator, Happening::Input { life, input: Input::Signed(reply) });
                 }
+                Output::Check(request) => {
+                    let at = self.later(CHECKING_MS);
+                    let Some(member) = self.members.get(operator.position()) else { continue };
+                    let input = Input::Checked(member.check(&request));
+                    self.schedule(at, operator, Happening::Input { life, input });
+                }
+                Output::Reserve(slot) => {
+                    let Some(member) = self.members.get_mut(operator.position()) else { continue };
+                    member.reserve(slot);
+                }
+                Output::Confer(_) => {}
                 Output::Combine(Combination { duty, job }) => {
                     let at = self.later(COMBINING_MS);
                     let outcome: SlotOutcome = complete_slot(&job, &mut self.rng);

@@ -3,7 +3,8 @@
 use hearth_types::{SigningRoot, Slot, ValidatorPubkey, Vote};
 use rusqlite::TransactionBehavior;
 
-use crate::rules::{RecordedVote, Refusal, Row, Verdict, judge_block, judge_vote};
+use crate::records::Records;
+use crate::rules::{Neighbours, RecordedVote, Refusal, Row, Verdict, judge_block, judge_vote};
 use crate::standings::Draft;
 use crate::{SlashingDb, StorageError};
 
@@ -63,6 +64,25 @@ impl SlashingDb {
             verdict.map(|_| SigningPermit { validator: *validator, root: vote.root })
         };
         Ok(votes.iter().zip(verdicts).map(permit).collect())
+    }
+
+    /// What would be refused of these votes, each by itself, as things stand now. Nothing is recorded, so it promises nothing.
+    ///
+    /// Errors: [`StorageError`] when the record cannot be read.
+    pub fn refusals(
+        &self,
+        votes: &[(ValidatorPubkey, Vote)],
+    ) -> Result<Vec<(ValidatorPubkey, Refusal)>, StorageError> {
+        let records = Records(&self.conn);
+        let mut refusals = Vec::new();
+        for (validator, vote) in votes {
+            let (floor, near) = match self.standings.get(validator) {
+                Some(standing) => (standing.floor, records.neighbours(standing, vote.target)?),
+                None => (None, Neighbours::default()),
+            };
+            refusals.extend(judge_vote(floor, &near, vote).err().map(|refusal| (*validator, refusal)));
+        }
+        Ok(refusals)
     }
 
     /// Records a block, if it is safe, and permits to sign it. The very same block is permitted again.

@@ -80,6 +80,19 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Whether it would be one half of a pair that the chain punishes. Otherwise it is only too old, or absurd.
+    pub const fn is_slashable(&self) -> bool {
+        matches!(
+            self,
+            Self::DoubleVote { .. }
+                | Self::Surrounds { .. }
+                | Self::SurroundedBy { .. }
+                | Self::DoubleProposal { .. }
+        )
+    }
+}
+
 /// The epochs of a vote on record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RecordedVote {

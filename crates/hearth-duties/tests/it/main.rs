@@ -9,4 +9,5 @@ mod properties;
 mod road;
 mod schedule;
 mod support;
+mod supporting;
 mod verdicts;

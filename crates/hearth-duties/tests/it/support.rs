@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use hearth_crypto::threshold::split;
 use hearth_crypto::{SecretKey, SlotJob, Unverified, Verified, Verify, complete_slot, k1};
 use hearth_duties::{
-    AgreedAttestation, AgreedValue, Alarm, Arming, ChainQuery, ChainReply, Cluster, ClusterValidator,
-    Combination, ConsensusDraft, ConsensusMessage, Dialect, Digest, Failure, Input, MalformedValue, Output,
-    PartialAttestation, PartialSet, Proof, Report, Round, SignReply, SignRequest, Timer, ValidatorRecord,
-    Value, Workflow,
+    AgreedAttestation, AgreedValue, Alarm, Arming, ChainQuery, ChainReply, CheckReply, Cluster,
+    ClusterValidator, Combination, ConsensusDraft, ConsensusMessage, Dialect, Digest, Failure, Input,
+    MalformedValue, Objection, Output, PartialAttestation, PartialSet, Proof, Report, Round, SignReply,
+    SignRequest, Timer, ValidatorRecord, Value, Workflow,
 };
 use hearth_qbft::{Kind, Message, Signed, Vote};
 use hearth_types::{
@@ -314,7 +314,14 @@ impl Operator {
         let _planned = self.hear(ChainReply::AttesterDuties { epoch, duties });
     }
 
+    /// One step, and what follows when our signer has nothing against what it is asked about.
     pub(crate) fn step(&mut self, input: Input) -> Vec<Output> {
+        let outputs = self.one_step(input);
+        let checks: Vec<Input> = checks(&outputs).iter().map(|check| objects(check, &[])).collect();
+        outputs.into_iter().chain(checks.into_iter().flat_map(|check| self.one_step(check))).collect()
+    }
+
+    pub(crate) fn one_step(&mut self, input: Input) -> Vec<Output> {
         self.workflow.step(self.now, input)
     }
 
@@ -415,6 +422,36 @@ pub(crate) fn requests(outputs: &[Output]) -> Vec<SignRequest> {
         _ => None,
     };
     outputs.iter().filter_map(request).collect()
+}
+
+pub(crate) fn checks(outputs: &[Output]) -> Vec<SignRequest> {
+    let check = |output: &Output| match output {
+        Output::Check(request) => Some(request.clone()),
+        _ => None,
+    };
+    outputs.iter().filter_map(check).collect()
+}
+
+/// What our signer answers that has something against the votes of these validators, slashable or not.
+pub(crate) fn objects(request: &SignRequest, against: &[(usize, bool)]) -> Input {
+    let objections = against.iter().map(|(position, slashable)| Objection {
+        validator: validator(*position),
+        slashable: *slashable,
+        reason: "on record".into(),
+    });
+    let (duty, asked) = (request.duty, request.votes.len());
+    Input::Checked(CheckReply { duty, asked, objections: objections.collect() })
+}
+
+/// Whose proposals were not supported, and why.
+pub(crate) fn withheld(outputs: &[Output]) -> Vec<(u8, &str)> {
+    let withheld = |output| match output {
+        &Output::Report(Report::Withheld { leader, ref reason, .. }) => {
+            Some((leader.share().get(), reason.as_str()))
+        }
+        _ => None,
+    };
+    outputs.iter().filter_map(withheld).collect()
 }
 
 pub(crate) fn combination(output: &Output) -> Option<&Combination> {

@@ -85,7 +85,10 @@ impl Chronicle {
                 };
                 return Some(Told::Finished(record.clone()));
             }
-            Report::Refused { .. } | Report::Misbehaved { .. } | Report::ChainTrouble { .. } => {}
+            Report::Refused { .. }
+            | Report::Withheld { .. }
+            | Report::Misbehaved { .. }
+            | Report::ChainTrouble { .. } => {}
         }
         None
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use hearth_crypto::k1::{self, InvalidNodeSignature, NodeKey, NodePublicKey};
 use hearth_crypto::{Unverified, Verified, Verify};
-use hearth_duties::{ConsensusDraft, ConsensusMessage, Digest, Proof, Round};
+use hearth_duties::{ConsensusDraft, ConsensusMessage, Digest, Proof, Round, Speech};
 use hearth_qbft::{Kind, Message, Signed, Vote};
 use hearth_types::{Duty, DutyKind, OperatorIndex, Slot};
 use prost::Message as _;
@@ -227,10 +227,10 @@ impl ConsensusCodec {
     /// Errors: [`DraftRejection`] when peers would drop it.
     pub fn encode(
         &self,
-        draft: &ConsensusDraft,
+        speech: &Speech,
         key: &NodeKey,
     ) -> Result<(Vec<u8>, Verified<ConsensusMessage>), DraftRejection> {
-        let ConsensusDraft { duty, draft, values } = draft;
+        let ConsensusDraft { duty, draft, values } = speech.draft();
         let justification = &draft.justification;
         for (what, count, most) in [
             ("justifications", justification.len(), 2 * self.operators.len()),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use hearth_crypto::Verified;
 use hearth_crypto::k1::{NodeKey, NodePublicKey};
 use hearth_duties::{
-    AgreedAttestation, AgreedValue, ConsensusDraft, ConsensusMessage, Dialect as _, Digest, Proof, Round, Value,
+    AgreedAttestation, AgreedValue, ConsensusDraft, ConsensusMessage, Dialect as _, Digest, Proof, Round,
+    Speech, Value, Voice,
 };
 use hearth_obol::wire::{
     ConsensusCodec, ConsensusRejection, DraftRejection, Gate, ObolDialect, Untimely, VoteRejection, proto_hash,
@@ -65,7 +66,7 @@ mod vectors {
             assert_eq!(framed, bytes(&case["framed_hex"]), "{name}");
 
             let draft = Draft { vote: message.signed.vote, justification: message.justification };
-            let (written, back) = codec.encode(&ConsensusDraft { duty, draft, values }, &author).unwrap();
+            let (written, back) = codec.encode(&said(ConsensusDraft { duty, draft, values }), &author).unwrap();
             assert_eq!(written, frame, "{name}");
             assert_eq!(back.message.signed, message.signed, "{name}");
         }
@@ -94,7 +95,7 @@ mod vectors {
             let author = &keys[read.message.signed.vote.from.position()];
             let draft = Draft { vote: read.message.signed.vote, justification: read.message.justification };
             let draft = ConsensusDraft { duty: read.duty, draft, values: read.values };
-            let (written, _) = codec.encode(&draft, author).unwrap();
+            let (written, _) = codec.encode(&said(draft), author).unwrap();
             assert_eq!(parts(&written), parts(&frame), "{name}");
         }
     }
@@ -144,7 +145,7 @@ mod our_own {
     #[test]
     fn a_message_of_ours_keeps_its_bytes() {
         let expected = include_str!("../vectors/wire-round-change.hex").trim();
-        let (frame, _) = codec().encode(&prepared_round_change(), &key(4)).unwrap();
+        let (frame, _) = codec().encode(&said(prepared_round_change()), &key(4)).unwrap();
         assert_eq!(hex::encode(&frame), expected);
         assert!(decode(&codec(), &frame).is_ok());
     }
@@ -152,7 +153,7 @@ mod our_own {
     #[test]
     fn what_we_send_comes_back_to_us_as_the_others_read_it() {
         let draft = prepared_round_change();
-        let (frame, ours) = codec().encode(&draft, &key(4)).unwrap();
+        let (frame, ours) = codec().encode(&said(draft.clone()), &key(4)).unwrap();
         let (ours, theirs) = (ours.into_inner(), decode(&codec(), &frame).unwrap().into_inner());
         assert_eq!((ours.duty, &ours.message, &ours.values), (theirs.duty, &theirs.message, &theirs.values));
         assert_eq!(ours.message.signed.vote, draft.draft.vote);
@@ -165,7 +166,7 @@ mod our_own {
         let with = |change: fn(&mut ConsensusDraft)| {
             let mut draft = good.clone();
             change(&mut draft);
-            codec().encode(&draft, &key(4)).err()
+            codec().encode(&said(draft.clone()), &key(4)).err()
         };
         assert_eq!(with(|_| {}), None);
         let too_much = |what, count, most| Some(DraftRejection::TooMuch { what, count, most });
@@ -220,7 +221,7 @@ mod our_own {
             let draft = Draft { vote, justification };
             let values: Vec<Value> = values.into_values().collect();
             let draft = ConsensusDraft { duty: DUTY, draft, values: values.clone() };
-            let (frame, ours) = codec().encode(&draft, &key(author + 1)).unwrap();
+            let (frame, ours) = codec().encode(&said(draft.clone()), &key(author + 1)).unwrap();
             let read = decode(&codec(), &frame).unwrap().into_inner();
             prop_assert_eq!(read.duty, DUTY);
             prop_assert_eq!(read.message.signed.vote, vote);
@@ -483,7 +484,7 @@ mod received {
 
         let draft = Draft { vote: self::vote(Kind::PrePrepare, 1), justification: vec![read.message.signed] };
         let (frame, _) =
-            codec().encode(&ConsensusDraft { duty: DUTY, draft, values: vec![] }, &key(2)).unwrap();
+            codec().encode(&said(ConsensusDraft { duty: DUTY, draft, values: vec![] }), &key(2)).unwrap();
         assert!(decode(&codec(), &frame).is_ok(), "the vote still verifies as a justification");
 
         let stripped = plain.with_signature(&signature);
@@ -556,7 +557,7 @@ mod received {
 
     #[test]
     fn a_message_cut_anywhere_is_refused() {
-        let (frame, _) = codec().encode(&prepared_round_change(), &key(4)).unwrap();
+        let (frame, _) = codec().encode(&said(prepared_round_change()), &key(4)).unwrap();
         for length in 0..frame.len() {
             assert!(decode(&codec(), &frame[..length]).is_err(), "cut to {length} bytes");
         }
@@ -572,7 +573,7 @@ mod received {
 
         #[test]
         fn a_changed_byte_never_panics_and_never_changes_what_was_signed(position: prop::sample::Index, by in 1_u8..) {
-            let (mut frame, ours) = codec().encode(&prepared_round_change(), &key(4)).unwrap();
+            let (mut frame, ours) = codec().encode(&said(prepared_round_change()), &key(4)).unwrap();
             let position = position.index(frame.len());
             frame[position] ^= by;
             if let Ok(read) = decode(&codec(), &frame) {
@@ -650,6 +651,13 @@ impl RawVote {
 }
 
 /// Operator 4 gave up round 1, in which it saw operators 1 to 3 prepare a value.
+/// A draft that may be said.
+fn said(draft: ConsensusDraft) -> Speech {
+    let mut voice = Voice::default();
+    voice.has_recorded(draft.duty.slot);
+    voice.speak(draft).unwrap()
+}
+
 fn prepared_round_change() -> ConsensusDraft {
     let value = value_of(&[1, 2]);
     let prepare = |author| Vote { value: Some(value.digest), ..vote(Kind::Prepare, author) };

@@ -1,16 +1,18 @@
 //! One operator of the world: the brain, what survives a power cut, and its bad habits.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hearth_crypto::k1::NodeKey;
 use hearth_crypto::{SecretKey, Verified};
 use hearth_duties::{
-    AgreedValue, Cluster, ConsensusDraft, ConsensusMessage, Dialect, Input, Output, PartialSet, Report,
-    SignReply, SignRequest, Value, Workflow,
+    AgreedValue, CheckReply, Cluster, ConsensusDraft, ConsensusMessage, Dialect, Digest, Input, Objection,
+    Output, PartialSet, Report, Round, SignReply, SignRequest, Value, Voice, Workflow,
 };
 use hearth_obol::wire::{ConsensusCodec, Gate, ObolDialect, partial};
 use hearth_qbft::Kind;
 use hearth_signer::{Keyring, Signer};
 use hearth_slashing::SlashingDb;
-use hearth_types::{ChainSpec, Duty, OperatorIndex, Root, SignatureBytes, UnixMillis, ValidatorPubkey};
+use hearth_types::{ChainSpec, Duty, OperatorIndex, Root, SignatureBytes, Slot, UnixMillis, ValidatorPubkey};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
@@ -18,6 +20,10 @@ use super::{Behaviour, Frame};
 
 /// Frames that a replayer remembers.
 const REPLAYER_MEMORY: usize = 200;
+
+/// What a vote is about, and what it says.
+type Occasion = (Duty, Kind, Round);
+type Content = (Option<Digest>, Option<Round>, Option<Digest>);
 
 /// Bytes, and for whom they are.
 type Addressed = (OperatorIndex, Vec<u8>);
@@ -32,6 +38,11 @@ pub(super) struct Member {
     signer: Signer,
     behaviour: Behaviour,
     brain: Option<Workflow<ObolDialect>>,
+    /// The record that outlives a crash, and what follows from it for this life.
+    spoken: Option<Slot>,
+    voice: Voice,
+    /// Every vote that was sent, over all lives.
+    said: BTreeMap<Occasion, BTreeSet<Content>>,
     life: u32,
     decisions: Vec<(Duty, Value)>,
     remembered: Vec<Frame>,
@@ -56,6 +67,9 @@ impl Member {
             key,
             behaviour,
             brain: None,
+            spoken: None,
+            voice: Voice::default(),
+            said: BTreeMap::new(),
             life: 0,
             decisions: Vec::new(),
             remembered: Vec::new(),
@@ -85,6 +99,7 @@ impl Member {
         if self.brain.is_some() {
             return Vec::new();
         }
+        self.voice = Voice::new(self.spoken);
         let brain = self.brain.insert(Workflow::new(self.cluster.clone(), self.spec.clone(), ObolDialect));
         brain.start(now)
     }
@@ -135,19 +150,49 @@ impl Member {
         SignReply { duty: request.duty, signatures }
     }
 
+    pub(super) fn check(&self, request: &SignRequest) -> CheckReply {
+        let objections = self.signer.refusals(&request.votes).expect("memory can be read");
+        let objections = objections.into_iter().map(|(validator, refusal)| Objection {
+            validator,
+            slashable: refusal.is_slashable(),
+            reason: refusal.to_string(),
+        });
+        CheckReply { duty: request.duty, asked: request.votes.len(), objections: objections.collect() }
+    }
+
+    /// Puts it on record that something is said in `slot`.
+    pub(super) fn reserve(&mut self, slot: Slot) {
+        if self.voice.needs_record(slot) {
+            self.spoken = self.spoken.max(Some(slot));
+            self.voice.has_recorded(slot);
+        }
+    }
+
+    /// Votes of this operator that contradict each other.
+    pub(super) fn contradictions(&self) -> impl Iterator<Item = String> {
+        let twice = self.said.iter().filter(|(_, contents)| contents.len() > 1);
+        twice.map(|(occasion, contents)| format!("{occasion:?}: {contents:?}"))
+    }
+
     /// What goes to whom, and what comes back to ourselves.
     pub(super) fn write_consensus(
         &mut self,
         draft: &ConsensusDraft,
         rng: &mut ChaCha20Rng,
     ) -> Option<(Vec<Addressed>, Verified<ConsensusMessage>)> {
-        let (bytes, own) = self.consensus.encode(draft, &self.key).ok()?;
+        let speech = self.voice.speak(draft.clone()).ok()?;
+        let vote = &draft.draft.vote;
+        if vote.kind != Kind::Decided {
+            let content = (vote.value, vote.prepared_round, vote.prepared_value);
+            self.said.entry((draft.duty, vote.kind, vote.round)).or_default().insert(content);
+        }
+        let (bytes, own) = self.consensus.encode(&speech, &self.key).ok()?;
         let peers = self.cluster.peers();
         let frames = match self.behaviour {
             Behaviour::Mute => Vec::new(),
             Behaviour::Equivocator => {
-                let other =
-                    self.contradiction(draft).and_then(|other| self.consensus.encode(&other, &self.key).ok());
+                let other = self.contradiction(draft).and_then(|other| self.voice.speak(other).ok());
+                let other = other.and_then(|other| self.consensus.encode(&other, &self.key).ok());
                 let other = other.map_or_else(|| bytes.clone(), |(other, _)| other);
                 peers.map(|to| (to, if rng.random_bool(0.5) { bytes.clone() } else { other.clone() })).collect()
             }
