@@ -44,6 +44,26 @@ fn a_demo_includes_every_attestation() {
 }
 
 #[test]
+fn at_the_end_of_an_epoch_every_operator_compares_with_every_other() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let keep = folder.path().join("kept");
+    let output = Command::new(hearth())
+        .args(["demo", "--json", "--slot-ms", SLOT_MS, "--slots", "9", "--slots-per-epoch", "4", "--keep"])
+        .arg(&keep)
+        .env("HEARTH_LOG", "debug")
+        .output()
+        .expect("hearth starts");
+    assert!(output.status.success(), "{}", said(&output));
+    for node in 0..4 {
+        let log = keep.join(format!("node{node}/hearth.log"));
+        let log = std::fs::read_to_string(&log).expect("every operator has a log");
+        let compared: Vec<&str> = log.lines().filter(|line| line.contains("has in common")).collect();
+        let full = |line: &&str| line.contains("heard=4") && line.contains("/charon/consensus/qbft/2.0.0");
+        assert!(compared.iter().any(full), "operator {}: {compared:?}", node + 1);
+    }
+}
+
+#[test]
 fn with_one_operator_killed_nothing_is_missed() {
     let (passed, verdict) = demo_with(LONG_SLOT_MS, &["--slots", "12", "--kill", "3@3-8"]);
     assert!(passed, "{verdict:#}");

@@ -8,33 +8,70 @@ use hearth_types::{Duty, OperatorIndex};
 use crate::values::Values;
 use crate::{ConsensusDraft, ConsensusMessage, Digest, Proof, Value};
 
-/// What agreeing on a duty asks for.
+/// Messages kept of one peer for one duty that has not begun. An honest peer sends a few a round.
+const EARLY_PER_PEER: usize = 24;
+
+/// What agreeing on something asks for.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub enum Step {
+    /// Say this to everybody, ourselves included.
     Send(ConsensusDraft),
+    /// Call back when the round ends.
     Arm(Timer),
-    Decided { round: Round, value: Value },
+    /// The cluster has agreed.
+    Decided {
+        /// In which round.
+        round: Round,
+        /// On what.
+        value: Value,
+    },
+}
+
+/// Messages for an instance that has not begun here. Bounded by construction: of each peer a fixed number, and the values
+/// that [`Values`] allows.
+#[derive(Debug)]
+pub struct Early {
+    values: Values,
+    messages: Vec<(OperatorIndex, ConsensusMessage)>,
+}
+
+impl Early {
+    /// None yet; `values` bounds what can come with them.
+    pub const fn new(values: Values) -> Self {
+        Self { values, messages: Vec::new() }
+    }
+
+    /// Keeps a message that `via` delivered, or drops it when the peer's share is full.
+    pub fn keep(&mut self, via: OperatorIndex, mut message: ConsensusMessage) {
+        let kept = self.messages.iter().filter(|(sender, _)| *sender == via).count();
+        if kept < EARLY_PER_PEER && self.values.admit(via, std::mem::take(&mut message.values)) {
+            self.messages.push((via, message));
+        }
+    }
 }
 
 /// The instance of one duty and the values that its messages name.
 #[derive(Debug)]
-pub(crate) struct Agreement {
+pub struct Agreement {
     duty: Duty,
     instance: Qbft<Digest, Proof>,
     values: Values,
 }
 
 impl Agreement {
-    /// An instance that has not started; `values` came with messages that were early.
-    pub(crate) fn new(duty: Duty, config: Config, values: Values) -> Self {
-        Self { duty, instance: Qbft::new(config), values }
+    /// Begins, with the messages that came early.
+    pub fn begin(duty: Duty, config: Config, early: Early) -> (Self, Vec<Step>) {
+        let Early { values, messages } = early;
+        let mut agreement = Self { duty, instance: Qbft::new(config), values };
+        let mut steps = agreement.step(Input::Start);
+        for (via, message) in messages {
+            steps.extend(agreement.receive(via, message));
+        }
+        (agreement, steps)
     }
 
-    pub(crate) fn start(&mut self) -> Vec<Step> {
-        self.step(Input::Start)
-    }
-
-    pub(crate) fn propose(&mut self, value: Value) -> Vec<Step> {
+    /// Takes what this operator would have the cluster agree on; once.
+    pub fn propose(&mut self, value: Value) -> Vec<Step> {
         let digest = value.digest;
         self.values.keep(value);
         self.step(Input::Propose(digest))
@@ -42,7 +79,7 @@ impl Agreement {
 
     /// Takes a checked message that `via` delivered. One whose values cannot be kept, or did not come, is dropped.
     /// After the decision no message can name anything new that matters.
-    pub(crate) fn receive(&mut self, via: OperatorIndex, received: ConsensusMessage) -> Vec<Step> {
+    pub fn receive(&mut self, via: OperatorIndex, received: ConsensusMessage) -> Vec<Step> {
         let ConsensusMessage { message, values, .. } = received;
         let usable = self.instance.decided().is_some()
             || self.values.admit(via, values)
@@ -52,19 +89,23 @@ impl Agreement {
         if usable { self.step(Input::Received(message)) } else { Vec::new() }
     }
 
-    pub(crate) fn timed_out(&mut self, timer: Timer) -> Vec<Step> {
+    /// The timer of a round has fired.
+    pub fn timed_out(&mut self, timer: Timer) -> Vec<Step> {
         self.step(Input::TimedOut(timer))
     }
 
-    pub(crate) fn leader(&self, round: Round) -> OperatorIndex {
+    /// Who leads a round.
+    pub fn leader(&self, round: Round) -> OperatorIndex {
         self.instance.leader(round)
     }
 
-    pub(crate) fn is_decided(&self) -> bool {
+    /// Whether the cluster has agreed.
+    pub fn is_decided(&self) -> bool {
         self.instance.decided().is_some()
     }
 
-    pub(crate) fn round(&self) -> Round {
+    /// The round that this operator is in.
+    pub fn round(&self) -> Round {
         self.instance.round()
     }
 

@@ -4,33 +4,31 @@ use std::collections::BTreeMap;
 
 use hearth_types::{Duty, DutyKind, OperatorIndex, Slot, ValidatorPubkey};
 
+use crate::agree::Early;
 use crate::values::Values;
 use crate::{Cluster, ConsensusMessage, PartialAttestation, PartialSet};
 
-/// Consensus messages kept of one peer for one duty that has not begun. An honest peer sends a few a round.
-const PER_PEER_AND_DUTY: usize = 24;
 /// Slots ahead of and behind the clock for which early messages are kept.
 const SLOTS_AHEAD: u64 = 1;
 const SLOTS_BEHIND: u64 = 2;
 
-/// Bounded by construction: four slots, one kind of duty, and of each peer a fixed number of messages, the values
-/// that [`Values`] allows, and one partial signature a validator.
+/// Bounded by construction: four slots, one kind of duty, and of each peer what [`Early`] keeps and one partial signature a
+/// validator.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     waiting: BTreeMap<Duty, Waiting>,
 }
 
-/// What came early for one duty. The values of the messages are kept beside them.
+/// What came early for one duty.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    pub(crate) values: Values,
-    pub(crate) consensus: Vec<(OperatorIndex, ConsensusMessage)>,
+    pub(crate) consensus: Early,
     pub(crate) partials: BTreeMap<OperatorIndex, BTreeMap<ValidatorPubkey, PartialAttestation>>,
 }
 
 impl Waiting {
     fn nothing(cluster: &Cluster) -> Self {
-        Self { values: Values::new(cluster), consensus: Vec::new(), partials: BTreeMap::new() }
+        Self { consensus: Early::new(Values::of_duties(cluster)), partials: BTreeMap::new() }
     }
 }
 
@@ -41,12 +39,10 @@ impl Inbox {
         now: Slot,
         cluster: &Cluster,
         from: OperatorIndex,
-        mut message: ConsensusMessage,
+        message: ConsensusMessage,
     ) {
-        let Some(waiting) = self.waiting_for(now, cluster, message.duty) else { return };
-        let kept = waiting.consensus.iter().filter(|(sender, _)| *sender == from).count();
-        if kept < PER_PEER_AND_DUTY && waiting.values.admit(from, std::mem::take(&mut message.values)) {
-            waiting.consensus.push((from, message));
+        if let Some(waiting) = self.waiting_for(now, cluster, message.duty) {
+            waiting.consensus.keep(from, message);
         }
     }
 

@@ -21,12 +21,14 @@ mod values;
 mod voice;
 mod workflow;
 
+pub use agree::{Agreement, Early, Step};
 pub use cluster::{Cluster, ClusterValidator};
 pub use dialect::{AgreedAttestation, AgreedValue, Dialect, MalformedValue};
-pub use hearth_qbft::{Arming, Round, Timer};
+pub use hearth_qbft::{Arming, Config, Round, Timer};
 pub use message::{ConsensusDraft, ConsensusMessage, Digest, PartialAttestation, PartialSet, Proof, Value};
 pub use port::{ChainFailure, ChainQuery, ChainReply, Deadlined, ValidatorRecord, Waiting};
 pub use report::{Failure, Report, Stage};
+pub use values::Values;
 pub use voice::{Silent, Speech, Voice};
 pub use workflow::{
     Alarm, CheckReply, Combination, Contradiction, Input, Objection, Output, SignReply, SignRequest, Workflow,

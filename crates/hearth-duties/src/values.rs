@@ -16,7 +16,7 @@ const BYTES_PER_VALIDATOR: usize = 2_048;
 /// Whoever delivers a message answers for what comes with it. Its author cannot: votes that justify a message are
 /// not covered by its signature, so anybody could attach values to it.
 #[derive(Debug)]
-pub(crate) struct Values {
+pub struct Values {
     known: BTreeMap<Digest, Value>,
     brought: BTreeMap<OperatorIndex, usize>,
     most_each: usize,
@@ -24,14 +24,20 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    pub(crate) fn new(cluster: &Cluster) -> Self {
+    /// For values of the duties of a cluster.
+    pub(crate) fn of_duties(cluster: &Cluster) -> Self {
+        Self::new(cluster.operators, BYTES_PER_VALIDATOR.saturating_mul(cluster.validators.len()))
+    }
+
+    /// For values of at most so many bytes.
+    pub fn new(operators: u8, most_bytes: usize) -> Self {
         Self {
             known: BTreeMap::new(),
             brought: BTreeMap::new(),
             // An honest peer brings its own proposal and what other leaders showed it, of which all but the faulty
             // show everybody the same.
-            most_each: 2 * usize::from(cluster.operators),
-            most_bytes: BYTES_PER_VALIDATOR.saturating_mul(cluster.validators.len()),
+            most_each: 2 * usize::from(operators),
+            most_bytes,
         }
     }
 

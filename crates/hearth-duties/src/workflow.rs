@@ -351,11 +351,8 @@ impl<D: Dialect> Workflow<D> {
         let Cluster { me, operators, .. } = self.cluster;
         let first_leader = self.dialect.first_leader(duty, operators);
         let waiting = self.inbox.take(&self.cluster, duty);
-        let mut agreement = Agreement::new(duty, Config { me, operators, first_leader }, waiting.values);
-        let mut steps = agreement.start();
-        for (via, message) in waiting.consensus {
-            steps.extend(agreement.receive(via, message));
-        }
+        let config = Config { me, operators, first_leader };
+        let (agreement, steps) = Agreement::begin(duty, config, waiting.consensus);
         let (collection, account) = (Collection::new(duty), Account::default());
         let (own, unsaid, agreed) = (None, None, BTreeMap::new());
         let road = Road { definitions, due, agreement, own, unsaid, agreed, collection, account };

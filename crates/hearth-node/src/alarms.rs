@@ -11,25 +11,33 @@ use hearth_types::UnixMillis;
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 /// Alarms in the order in which they fire; equal moments in the order in which they were set.
-#[derive(Debug, Default)]
-pub(crate) struct Alarms {
-    pending: BinaryHeap<Reverse<(UnixMillis, u64, Alarm)>>,
+#[derive(Debug)]
+pub(crate) struct Alarms<A> {
+    pending: BinaryHeap<Reverse<(UnixMillis, u64, A)>>,
     set_so_far: u64,
 }
 
-impl Alarms {
-    pub(crate) fn set(&mut self, at: UnixMillis, alarm: Alarm) {
-        self.pending.push(Reverse((at, self.set_so_far, alarm)));
-        self.set_so_far += 1;
+impl<A: Ord> Default for Alarms<A> {
+    fn default() -> Self {
+        Self { pending: BinaryHeap::new(), set_so_far: 0 }
     }
+}
 
+impl Alarms<Alarm> {
     /// Forgets which slot comes next: the clock that said so was wrong. Everything else fires late, and is over then.
     pub(crate) fn forget_slot_starts(&mut self) {
         self.pending.retain(|Reverse((_, _, alarm))| !matches!(alarm, Alarm::SlotStart(_)));
     }
+}
+
+impl<A: Ord> Alarms<A> {
+    pub(crate) fn set(&mut self, at: UnixMillis, alarm: A) {
+        self.pending.push(Reverse((at, self.set_so_far, alarm)));
+        self.set_so_far += 1;
+    }
 
     /// The next alarm whose moment has come.
-    pub(crate) fn take_due(&mut self, now: UnixMillis) -> Option<Alarm> {
+    pub(crate) fn take_due(&mut self, now: UnixMillis) -> Option<A> {
         if self.pending.peek()?.0.0 > now {
             return None;
         }
@@ -57,7 +65,7 @@ mod tests {
         for (at, slot) in [(30, 3), (10, 1), (10, 2)] {
             alarms.set(UnixMillis::new(at), Alarm::SlotStart(Slot::new(slot)));
         }
-        let take = |alarms: &mut Alarms, now| {
+        let take = |alarms: &mut Alarms<Alarm>, now| {
             alarms.take_due(UnixMillis::new(now)).map(|alarm| match alarm {
                 Alarm::SlotStart(slot) => slot.get(),
                 other => panic!("{other:?}"),

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_beacon::BeaconNodes;
-use hearth_crypto::complete_slot;
 use hearth_crypto::k1::NodeKey;
+use hearth_crypto::{Verified, complete_slot};
 use hearth_duties::{
-    Alarm, ChainReply, Cluster, Combination, ConsensusDraft, Deadlined, Input, Output, Report, Voice, Workflow,
+    Alarm, ChainReply, Cluster, Combination, ConsensusDraft, ConsensusMessage, Deadlined, Input, Output,
+    Report, Voice, Workflow,
 };
+use hearth_obol::infosync::Agreed;
 use hearth_obol::wire::partial::{self, PartialRejection};
+use hearth_obol::wire::priority::{PRIORITY_PROTOCOL, TopicResult};
 use hearth_obol::wire::{
     CONSENSUS_PROTOCOL, ConsensusCodec, ConsensusRejection, Gate, ObolDialect, PARTIALS_PROTOCOL,
     PEERINFO_PROTOCOL,
 };
 use hearth_p2p::{Bytes, Event, Events, Host};
-use hearth_types::{ChainSpec, Duty, LockHash, OperatorIndex, Slot};
+use hearth_types::{ChainSpec, Duty, DutyKind, LockHash, OperatorIndex, Slot};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -27,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use crate::alarms::Alarms;
 use crate::clock;
 use crate::event::{NodeEvent, Observer};
+use crate::infosync::{InfosyncDesk, NotHeard, Order};
 use crate::metrics::Metrics;
 use crate::peers::PeerInfoDesk;
 use crate::show::{ClusterTeller, News, Notice};
@@ -58,6 +62,8 @@ pub(crate) enum Answer {
     Input(Input),
     /// It is on disk that something may be said in slots up to this.
     MaySpeak(Slot),
+    /// What a peer answered when it was asked what it prefers.
+    Preferences(OperatorIndex, Vec<u8>),
 }
 
 /// Where they bring it.
@@ -79,6 +85,7 @@ pub(crate) struct Driver {
     pub(crate) consensus: ConsensusCodec,
     pub(crate) voice: Voice,
     pub(crate) spoken: SpokenRecord,
+    pub(crate) infosync: InfosyncDesk,
     pub(crate) cluster: Cluster,
     pub(crate) identity: NodeKey,
     pub(crate) id: LockHash,
@@ -135,6 +142,7 @@ impl Driver {
                 self.perform(again, &mut alarms, &mut inputs, tasks)?;
             }
             before = now;
+            self.compare(tasks);
             if let Some(alarm) = alarms.take_due(now) {
                 // Once asked to stop, what has begun is finished and nothing new begins.
                 if last_call.is_none() || !matches!(alarm, Alarm::Due(_)) {
@@ -161,7 +169,7 @@ impl Driver {
                     inputs.extend(self.take(answer));
                 }
                 () = self.desk.next_round() => self.ask_who_they_are(&self.peers, tasks),
-                () = tokio::time::sleep(alarms.nap(now)) => {}
+                () = tokio::time::sleep(alarms.nap(now).min(self.infosync.nap(now))) => {}
             }
         }
     }
@@ -169,7 +177,7 @@ impl Driver {
     fn perform(
         &mut self,
         outputs: Vec<Output>,
-        alarms: &mut Alarms,
+        alarms: &mut Alarms<Alarm>,
         inputs: &mut VecDeque<Input>,
         tasks: &TaskTracker,
     ) -> Result<(), Broken> {
@@ -178,8 +186,14 @@ impl Driver {
                 Output::SetAlarm { at, alarm } => alarms.set(at, alarm),
                 Output::Ask(question) => self.ask(question, tasks),
                 Output::Reserve(slot) => self.reserve(slot, tasks),
-                Output::Confer(_) => {}
-                Output::SendConsensus(draft) => inputs.extend(self.say(draft)),
+                Output::Confer(slot) => {
+                    self.reserve(slot, tasks);
+                    self.infosync.is_due(slot);
+                }
+                Output::SendConsensus(draft) => {
+                    let own = self.say(draft);
+                    inputs.extend(own.map(|message| Input::Consensus { via: self.me, message }));
+                }
                 Output::SendPartials(set) => match partial::encode(&self.spec, &set) {
                     Ok(bytes) => self.send_to_all(PARTIALS_PROTOCOL, bytes),
                     Err(error) => {
@@ -207,6 +221,11 @@ impl Driver {
                 self.voice.has_recorded(slot);
                 None
             }
+            Answer::Preferences(from, bytes) => {
+                let heard = self.infosync.answered((from, &bytes), clock::now());
+                self.take_preferences(from, heard);
+                None
+            }
         }
     }
 
@@ -227,7 +246,7 @@ impl Driver {
     }
 
     /// Signs a consensus message and sends it to everybody, ourselves included, if anything may be said about its duty.
-    fn say(&mut self, draft: ConsensusDraft) -> Option<Input> {
+    fn say(&self, draft: ConsensusDraft) -> Option<Verified<ConsensusMessage>> {
         let speech = match self.voice.speak(draft) {
             Ok(speech) => speech,
             Err(silent) => {
@@ -238,11 +257,56 @@ impl Driver {
         match self.consensus.encode(&speech, &self.identity) {
             Ok((bytes, message)) => {
                 self.send_to_all(CONSENSUS_PROTOCOL, bytes);
-                Some(Input::Consensus { via: self.me, message })
+                Some(message)
             }
             Err(error) => {
                 tracing::error!(%error, duty = %speech.draft().duty, "our own consensus message is invalid");
                 None
+            }
+        }
+    }
+
+    /// Begins to compare what the operators' nodes can do, or goes on with it, where it is time.
+    fn compare(&mut self, tasks: &TaskTracker) {
+        let now = clock::now();
+        let orders = self.infosync.ring(now);
+        self.carry_out(orders);
+        let voice = self.voice;
+        if let Some(slot) = self.infosync.take_next(|slot| !voice.needs_record(slot)) {
+            let hands = (&self.host, &self.answers.bring, tasks);
+            let orders = self.infosync.begin((now, slot), &self.identity, hands);
+            self.carry_out(orders);
+        }
+    }
+
+    fn take_preferences(&mut self, from: OperatorIndex, heard: Result<Vec<Order>, NotHeard>) {
+        match heard {
+            Ok(orders) => self.carry_out(orders),
+            Err(innocent @ NotHeard::Untimely(_)) => {
+                tracing::debug!(peer = %from, reason = %innocent, "preferences not used");
+            }
+            Err(rejected) => self.reject(from, PRIORITY_PROTOCOL, &rejected),
+        }
+    }
+
+    fn carry_out(&mut self, orders: Vec<Order>) {
+        let mut orders = VecDeque::from(orders);
+        while let Some(order) = orders.pop_front() {
+            match order {
+                Order::Say(draft) => {
+                    if let Some(own) = self.say(draft) {
+                        orders.extend(self.infosync.hear(clock::now(), self.me, own.into_inner()));
+                    }
+                }
+                Order::Note(Agreed { slot, heard, topics }) => {
+                    let names = |topic: TopicResult| {
+                        let names = topic.priorities.into_iter().map(|(name, _)| name);
+                        (topic.name, names.collect())
+                    };
+                    let topics = topics.into_iter().map(names).collect();
+                    tracing::debug!(%slot, heard = heard.len(), ?topics, "what the cluster has in common");
+                    self.observe(&NodeEvent::Compared { slot, heard, topics });
+                }
             }
         }
     }
@@ -281,7 +345,7 @@ impl Driver {
             Event::Message { from, protocol: CONSENSUS_PROTOCOL, bytes } => {
                 let gate = Gate::new(&self.spec, clock::now());
                 match self.consensus.decode(&bytes, &gate) {
-                    Ok(message) => return Some(Input::Consensus { via: from, message }),
+                    Ok(message) => return self.route(from, message),
                     Err(innocent @ (ConsensusRejection::Untimely(_) | ConsensusRejection::NotPerformed(_))) => {
                         tracing::debug!(peer = %from, reason = %innocent, "consensus message not used");
                     }
@@ -300,6 +364,11 @@ impl Driver {
             }
             Event::Request { protocol: PEERINFO_PROTOCOL, reply, .. } => {
                 reply.send(self.desk.own(clock::now()))
+            }
+            Event::Request { from, protocol: PRIORITY_PROTOCOL, bytes, reply } => {
+                let (spec, now) = (Arc::clone(&self.spec), clock::now());
+                let heard = self.infosync.asked((from, &bytes), reply, (&spec, now));
+                self.take_preferences(from, heard);
             }
             Event::Connected { operator, address } => {
                 tracing::info!(peer = %operator, %address, "connected");
@@ -326,6 +395,16 @@ impl Driver {
             }
             other => tracing::debug!(event = ?other, "network"),
         }
+        None
+    }
+
+    /// A checked consensus message goes to whom it is about.
+    fn route(&mut self, via: OperatorIndex, message: Verified<ConsensusMessage>) -> Option<Input> {
+        if message.duty.kind != DutyKind::InfoSync {
+            return Some(Input::Consensus { via, message });
+        }
+        let orders = self.infosync.hear(clock::now(), via, message.into_inner());
+        self.carry_out(orders);
         None
     }
 

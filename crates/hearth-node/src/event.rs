@@ -1,7 +1,9 @@
 //! What a running node tells whoever watches it: the log, the metrics, a demo, later the window.
 
+use std::collections::BTreeMap;
+
 use hearth_duties::Report;
-use hearth_types::{LockHash, OperatorIndex, UnixMillis};
+use hearth_types::{LockHash, OperatorIndex, Slot, UnixMillis};
 use serde::Serialize;
 
 /// Something that happened in the node.
@@ -26,6 +28,15 @@ pub enum NodeEvent {
     PeerDisconnected {
         /// The peer.
         operator: OperatorIndex,
+    },
+    /// What the operators' nodes have in common was agreed on.
+    Compared {
+        /// When.
+        slot: Slot,
+        /// Who was heard, ourselves included.
+        heard: Vec<OperatorIndex>,
+        /// By topic, best first.
+        topics: BTreeMap<String, Vec<String>>,
     },
     /// The node finished the duty under way and closed its database.
     Stopped,

@@ -19,6 +19,7 @@ mod folder;
 mod forming;
 mod history;
 mod inclusion;
+mod infosync;
 mod installation;
 mod key_guard;
 mod keys;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hearth_beacon::BeaconNodes;
 use hearth_duties::{Cluster, Voice, Workflow};
+use hearth_obol::wire::priority::{PRIORITY_FRAME_BYTES, PRIORITY_PROTOCOL};
 use hearth_obol::wire::{
     CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES,
     PARTIALS_PROTOCOL, PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
@@ -20,6 +21,7 @@ use crate::clock;
 use crate::driver::{Answers, Driver};
 use crate::event::{NodeEvent, Observer};
 use crate::folder::DataFolder;
+use crate::infosync::InfosyncDesk;
 use crate::installation::Installation;
 use crate::key_guard::KeyGuard;
 use crate::keys::KeysDesk;
@@ -36,12 +38,17 @@ use crate::signing::SigningThread;
 use crate::spoken::SpokenRecord;
 
 /// Everything that is said between operators.
-const PROTOCOLS: [Protocol; 3] = [
+const PROTOCOLS: [Protocol; 4] = [
     Protocol { id: CONSENSUS_PROTOCOL, max_frame_bytes: CONSENSUS_FRAME_BYTES, pattern: Pattern::OneWay },
     Protocol { id: PARTIALS_PROTOCOL, max_frame_bytes: PARTIALS_FRAME_BYTES, pattern: Pattern::OneWay },
     Protocol {
         id: PEERINFO_PROTOCOL,
         max_frame_bytes: PEERINFO_FRAME_BYTES,
+        pattern: Pattern::RequestResponse,
+    },
+    Protocol {
+        id: PRIORITY_PROTOCOL,
+        max_frame_bytes: PRIORITY_FRAME_BYTES,
         pattern: Pattern::RequestResponse,
     },
 ];
@@ -182,6 +189,7 @@ impl Place {
         let record = RecordDesk::new(signing.others(), folder.slashing(), keys, Arc::clone(&spec));
         stage.show_record(lock_hash, record);
 
+        let infosync = InfosyncDesk::new(&cluster, &operators, &spec);
         let (me, validators) = (cluster.me, cluster.validators.len());
         let listening = host.listen_addresses();
         tracing::info!(operator = me.share().get(), validators, cluster = facts.name, ?listening, "ready");
@@ -191,6 +199,7 @@ impl Place {
             consensus: ConsensusCodec::new(operators),
             voice,
             spoken,
+            infosync,
             peers: cluster.peers().collect(),
             cluster,
             identity,

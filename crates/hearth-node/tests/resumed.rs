@@ -136,7 +136,9 @@ async fn where_the_others_have_not_waited_all_begin_again_and_whoever_comes_back
     assert!(matches!(away.end, Err(CeremonyError::Paused)), "{:?}", away.end);
     for story in &others {
         let error = story.end.as_ref().expect_err("one was missing").to_string();
-        assert!(error.contains("waiting for operator 4") || error.contains("gave up"), "{error}");
+        // On a busy machine another may be behind as well.
+        let waited = error.split_once("waiting for operator").is_some_and(|(_, whom)| whom.contains('4'));
+        assert!(waited || error.contains("gave up"), "{error}");
     }
     let again = futures::future::join_all((0..OPERATORS).map(|me| friends.part(me, None))).await;
     assert!(again[3].news.contains(&CeremonyNews::Anew), "{:?}", again[3].news);

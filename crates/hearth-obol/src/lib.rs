@@ -8,4 +8,5 @@
 pub mod ceremony;
 pub mod cluster;
 pub mod enr;
+pub mod infosync;
 pub mod wire;

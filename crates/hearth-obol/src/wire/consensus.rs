@@ -21,7 +21,7 @@ use super::hash::proto_hash;
 use super::proto::{self, QbftConsensusMsg, QbftMsg};
 use super::timing::{Gate, Untimely};
 use super::value::{self, ValueRejection};
-use super::{CONSENSUS_FRAME_BYTES, performs};
+use super::{CONSENSUS_FRAME_BYTES, agrees_on};
 
 /// Bytes of one signed vote. Real ones have about 150; the rest is room for fields of later versions. Without a bound
 /// one operator could stuff its votes until nobody's justifications fit a frame, or a memory.
@@ -185,7 +185,7 @@ impl ConsensusCodec {
 
         let message = self.claim(message).map_err(ConsensusRejection::Message)?;
         gate.admit_consensus(message.duty)?;
-        if !performs(message.duty.kind) {
+        if !agrees_on(message.duty.kind) {
             return Err(ConsensusRejection::NotPerformed(message.duty));
         }
         let message = self.verify(message).map_err(ConsensusRejection::Message)?;
@@ -201,7 +201,8 @@ impl ConsensusCodec {
 
         let mut by_digest = BTreeMap::new();
         for (position, any) in values.into_iter().enumerate() {
-            let value = value::unwrap(any).map_err(|reason| ConsensusRejection::Value { position, reason })?;
+            let value = value::unwrap(message.duty.kind, any)
+                .map_err(|reason| ConsensusRejection::Value { position, reason })?;
             by_digest.insert(value.digest, value);
         }
         let mut named = BTreeMap::new();
@@ -245,7 +246,7 @@ impl ConsensusCodec {
         let bytes = QbftConsensusMsg {
             msg: message.signed.proof.0.to_vec(),
             justification: justification.iter().map(|signed| signed.proof.0.to_vec()).collect(),
-            values: values.iter().map(value::wrap).collect(),
+            values: values.iter().map(|value| value::wrap(duty.kind, value)).collect(),
         }
         .encode_to_vec();
         if bytes.len() > CONSENSUS_FRAME_BYTES {

@@ -46,9 +46,14 @@ pub const PARTIALS_FRAME_BYTES: usize = 128 << 20;
 /// Bytes of the longest peer information.
 pub const PEERINFO_FRAME_BYTES: usize = 1 << 20;
 
-/// Whether this version performs such duties. Messages about others are dropped unread.
+/// Whether this version performs such duties. Partial signatures of others are dropped unread.
 pub const fn performs(kind: DutyKind) -> bool {
     matches!(kind, DutyKind::Attester)
+}
+
+/// Whether this version agrees on such things with the others. Consensus messages about others are dropped unread.
+pub const fn agrees_on(kind: DutyKind) -> bool {
+    performs(kind) || matches!(kind, DutyKind::InfoSync)
 }
 
 /// The rules of Obol's protocol that the road of a duty depends on.

@@ -22,6 +22,7 @@ const MOST_ENTRIES: usize = 65_536;
 
 const PREFIX: &str = "type.googleapis.com/";
 const UNSIGNED_DATA_SET: &str = "core.corepb.v1.UnsignedDataSet";
+const PRIORITY_RESULT: &str = "core.corepb.v1.PriorityResult";
 
 /// Why a value that came with a consensus message was refused.
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
@@ -29,8 +30,8 @@ pub enum ValueRejection {
     /// Neither an `Any` nor the set that it says it is.
     #[error("not a set of unsigned data")]
     Undecodable,
-    /// Not a type that this version agrees on.
-    #[error("of a type that this version does not know")]
+    /// Not of the type of the duty's values.
+    #[error("of another type than the values of such a duty")]
     UnknownType,
     /// More entries than any cluster has validators.
     #[error("more than {MOST_ENTRIES} entries")]
@@ -76,19 +77,34 @@ pub(crate) fn read_key(text: &str) -> Option<ValidatorPubkey> {
     text.parse().ok().filter(|_| !text.bytes().any(|byte| byte.is_ascii_uppercase()))
 }
 
+/// What the value of a consensus about such a duty is.
+const fn type_of(kind: DutyKind) -> &'static str {
+    match kind {
+        DutyKind::InfoSync => PRIORITY_RESULT,
+        _ => UNSIGNED_DATA_SET,
+    }
+}
+
+/// Names the value of a consensus on preferences.
+pub fn of_preferences(result: Vec<u8>) -> Value {
+    Value { digest: digest(&result), bytes: result.into() }
+}
+
 /// Wraps a value for the wire.
-pub(crate) fn wrap(value: &Value) -> Any {
-    Any { type_url: format!("{PREFIX}{UNSIGNED_DATA_SET}"), value: value.bytes.to_vec() }
+pub(crate) fn wrap(kind: DutyKind, value: &Value) -> Any {
+    Any { type_url: format!("{PREFIX}{}", type_of(kind)), value: value.bytes.to_vec() }
 }
 
 /// Unwraps a received value, puts its entries in order and names it.
-pub(crate) fn unwrap(any: &[u8]) -> Result<Value, ValueRejection> {
+///
+/// The result of preferences has no entries whose order is open: what encoders write is its deterministic form.
+pub(crate) fn unwrap(kind: DutyKind, any: &[u8]) -> Result<Value, ValueRejection> {
     let any = Any::decode(any).map_err(|_| ValueRejection::Undecodable)?;
     // Only the part behind the last slash names the type.
-    if any.type_url.rsplit('/').next() != Some(UNSIGNED_DATA_SET) {
+    if any.type_url.rsplit('/').next() != Some(type_of(kind)) {
         return Err(ValueRejection::UnknownType);
     }
-    let bytes = in_order(&any.value)?;
+    let bytes = if kind == DutyKind::InfoSync { any.value } else { in_order(&any.value)? };
     Ok(Value { digest: digest(&bytes), bytes: bytes.into() })
 }
 

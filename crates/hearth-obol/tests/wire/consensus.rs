@@ -387,7 +387,7 @@ mod received {
             ("expired", unsigned(90, 2), expired.into()),
             ("exit", unsigned(123, 4), no_consensus.into()),
             ("proposer", unsigned(123, 1), ConsensusRejection::NotPerformed(duty(123, DutyKind::Proposer))),
-            ("info sync", unsigned(123, 13), ConsensusRejection::NotPerformed(duty(123, DutyKind::InfoSync))),
+            ("info sync", unsigned(123, 13), ConsensusRejection::Message(bad_signature())),
         ] {
             assert_eq!(decode_at(&codec(), &frame, now).err(), Some(expected), "{name}");
         }

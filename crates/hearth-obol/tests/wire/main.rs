@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, clippy::print_stdout, clippy::unwrap_used, reason = "a test may fail")]
 
 mod consensus;
+mod infosync;
 mod partials;
 mod pb;
 mod peerinfo;
