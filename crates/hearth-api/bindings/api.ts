@@ -363,6 +363,8 @@ export type ClusterView = {
   strip: Array<DutyMark>,
   /** How many of its duties are done. */
   effectiveness: Effectiveness,
+  /** How it stands with the router at home, which may let the operators in. */
+  router: RouterState,
   /** The verdict on it. */
   health: Health, };
 
@@ -720,7 +722,9 @@ export type Measured = { "check": "clock",
   /** Operators that are connected through a relay only. */
   relayed: number,
   /** Other operators, in all clusters. */
-  others: number, } | { "check": "disk",
+  others: number,
+  /** What the router at home does. */
+  router: RouterState, } | { "check": "disk",
   /** What is free. */
   free_mib: number | null,
   /** In how many days it is full, if it goes on as in the last hours. */
@@ -983,6 +987,14 @@ export type Rest = { "kind": "snoozed",
   until_ms: number, } | { "kind": "muted" };
 
 export type Role = "node" | "cli" | "window" | "tray" | "other";
+
+export type RouterState = { "state": "unknown" } | { "state": "silent" } | { "state": "refuses",
+  /** What it says. */
+  reason: string, } | { "state": "nested",
+  /** Its own address, which nobody outside reaches. */
+  address: string, } | { "state": "open",
+  /** Where, as `ip:port`. */
+  outside: Array<string>, };
 
 export type SaveInviteRequest = {
   /** The seat. */

@@ -10,7 +10,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::view::{BeaconState, BeaconView, ClusterView, NodeView, Reach, SeatState};
+use crate::view::{BeaconState, BeaconView, ClusterView, NodeView, Reach, RouterState, SeatState};
 
 pub use beacons::{FindBeaconsReply, FindBeaconsRequest, FoundBeacon};
 
@@ -80,6 +80,8 @@ pub enum Measured {
         relayed: u8,
         /// Other operators, in all clusters.
         others: u8,
+        /// What the router at home does.
+        router: RouterState,
     },
     /// Space on the disk of the data folder.
     Disk {
@@ -313,6 +315,13 @@ fn reachability(clusters: &[ClusterView]) -> Measured {
         direct: count(Reach::Direct),
         relayed: count(Reach::Relay),
         others: u8::try_from(others().count()).unwrap_or(u8::MAX),
+        // All clusters stand behind the same one.
+        router: clusters
+            .iter()
+            .map(|cluster| &cluster.router)
+            .find(|router| **router != RouterState::Unknown)
+            .cloned()
+            .unwrap_or_default(),
     }
 }
 

@@ -117,6 +117,6 @@ pub use slashing::{
 };
 pub use view::{
     BeaconState, BeaconView, ClusterStage, ClusterView, DutyMark, HEARTBEAT_MS, LeftOut, Mark, Mode,
-    NetworkView, NextDuty, NodeInfo, NodeState, NodeView, Reach, STALE_MS, STRIP_DUTIES, SeatState, SeatView,
-    plain,
+    NetworkView, NextDuty, NodeInfo, NodeState, NodeView, Reach, RouterState, STALE_MS, STRIP_DUTIES,
+    SeatState, SeatView, plain,
 };

@@ -152,6 +152,7 @@ mod tests {
             next_duty: None,
             strip: Vec::new(),
             effectiveness: Effectiveness::default(),
+            router: Default::default(),
             health: Health::default(),
         }
     }

@@ -214,8 +214,38 @@ pub struct ClusterView {
     pub strip: Vec<DutyMark>,
     /// How many of its duties are done.
     pub effectiveness: Effectiveness,
+    /// How it stands with the router at home, which may let the operators in.
+    #[serde(default)]
+    pub router: RouterState,
     /// The verdict on it.
     pub health: Health,
+}
+
+/// What the router between this computer and the internet does for this node.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RouterState {
+    /// It is not asked, or has not answered yet.
+    #[default]
+    Unknown,
+    /// None answers: there is none, or it does not let programs open ports.
+    Silent,
+    /// It does not open a port.
+    Refuses {
+        /// What it says.
+        reason: String,
+    },
+    /// It stands behind another router itself.
+    Nested {
+        /// Its own address, which nobody outside reaches.
+        address: String,
+    },
+    /// It lets others in.
+    Open {
+        /// Where, as `ip:port`.
+        outside: Vec<String>,
+    },
 }
 
 /// How far the validators of a cluster are.

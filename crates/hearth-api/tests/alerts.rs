@@ -350,6 +350,7 @@ impl Owner {
             next_duty: None,
             strip: Vec::new(),
             effectiveness: Effectiveness::default(),
+            router: Default::default(),
             health: Health::default(),
         };
         let beacon = BeaconView {

@@ -235,6 +235,8 @@ pub async fn hold_ceremony(
     let config = HostConfig {
         secret_key: key.to_bytes(),
         listen: meeting.listen.clone(),
+        quic: true,
+        map_ports: false,
         peers,
         relays: meeting.relays.clone(),
         protocols: protocols(&ceremony),

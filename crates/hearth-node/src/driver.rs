@@ -386,6 +386,7 @@ impl Driver {
                 self.metrics.ping(operator, rtt);
                 self.teller.tell(News::Ping(operator, rtt, dialled_in));
             }
+            Event::Router(router) => self.teller.tell(News::Router(router)),
             Event::DialFailed { operator, reason, retry_in } => {
                 tracing::debug!(peer = %operator, %reason, ?retry_in, "not reachable");
             }

@@ -168,6 +168,8 @@ impl Place {
         let config = HostConfig {
             secret_key: identity.to_bytes(),
             listen: settings.listen,
+            quic: settings.quic,
+            map_ports: settings.map_ports,
             peers,
             relays: settings.relays.clone(),
             protocols: PROTOCOLS.to_vec(),

@@ -60,6 +60,7 @@ pub async fn run_relay(
     let server = RelayServer {
         secret_key: key.to_bytes(),
         listen,
+        quic: true,
         announce,
         agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
         bounds,

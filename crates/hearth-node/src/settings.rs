@@ -29,6 +29,10 @@ pub struct Settings {
     pub beacon_nodes: Vec<String>,
     /// Addresses to listen on for other operators, `ip:port`.
     pub listen: Vec<String>,
+    /// Whether QUIC is listened for as well, at the same ports by UDP.
+    pub quic: bool,
+    /// Whether the router at home is asked to let other operators in at those ports (UPnP).
+    pub map_ports: bool,
     /// Where other operators are: operator number (counted from 1) to `host:port` or multiaddr.
     #[serde(deserialize_with = "numbered")]
     pub peers: BTreeMap<u8, Vec<String>>,
@@ -64,6 +68,8 @@ impl Default for Settings {
         Self {
             beacon_nodes: Vec::new(),
             listen: Vec::new(),
+            quic: true,
+            map_ports: true,
             peers: BTreeMap::new(),
             relays: Vec::new(),
             metrics: None,
@@ -184,6 +190,8 @@ impl Settings {
         let nickname = if own.nickname.is_empty() { self.nickname.clone() } else { own.nickname };
         Ok(Self {
             listen: own.listen,
+            quic: own.quic && self.quic,
+            map_ports: own.map_ports && self.map_ports,
             peers: own.peers,
             relays: if own.relays.is_empty() { self.relays.clone() } else { own.relays },
             nickname,

@@ -83,6 +83,8 @@ impl Scripted {
         let config = HostConfig {
             secret_key: key.to_bytes(),
             listen: vec![format!("127.0.0.1:{}", ports[usize::from(BAD)])],
+            quic: false,
+            map_ports: false,
             peers: (0..BAD).zip(ceremony.operators()).map(peer).collect(),
             relays: Vec::new(),
             protocols: vec![

@@ -8,6 +8,8 @@ use libp2p::{
 };
 use thiserror::Error;
 
+use crate::router::Inside;
+
 /// An address that this node cannot use.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 #[error("address {text:?}: {fault}")]
@@ -24,9 +26,9 @@ pub enum AddressFault {
     /// Neither `ip:port` nor `host:port` nor a multiaddr.
     #[error("not of the form ip:port, host:port or /ip4/…/tcp/…")]
     Unreadable,
-    /// A multiaddr of something else than a TCP port.
-    #[error("only TCP is supported: /ip4, /ip6 or /dns, then /tcp")]
-    NotTcp,
+    /// A multiaddr of something else than a port for TCP or QUIC.
+    #[error("only TCP and QUIC are supported: /ip4, /ip6 or /dns, then /tcp/… or /udp/…/quic-v1")]
+    NoTransport,
     /// Listening needs an interface of this machine, given by its number.
     #[error("listening needs an IP address")]
     NotAnInterface,
@@ -70,16 +72,72 @@ pub(crate) fn of_relay(text: &str) -> Result<(PeerId, Multiaddr), InvalidAddress
     let refuse = |fault| InvalidAddress { text: text.to_owned(), fault };
     let mut address = text.trim().parse::<Parsed>().map_err(|_| refuse(AddressFault::NotARelay))?;
     let Some(Part::P2p(id)) = address.pop() else { return Err(refuse(AddressFault::NotARelay)) };
-    match parts(&address)[..] {
-        [_, Part::Tcp(0)] => Err(refuse(AddressFault::PortZero)),
-        [Part::Ip4(_) | Part::Ip6(_) | Part::Dns(_) | Part::Dns4(_) | Part::Dns6(_), Part::Tcp(_)] => {
-            Ok((id, address))
-        }
-        _ => Err(refuse(AddressFault::NotTcp)),
+    match host_and_port(&parts(&address)) {
+        Some((_, 0, [])) => Err(refuse(AddressFault::PortZero)),
+        Some((_, _, [])) => Ok((id, address)),
+        _ => Err(refuse(AddressFault::NoTransport)),
     }
 }
 
-/// Where to listen: `ip:port` or `/ip4|ip6/<ip>/tcp/<port>`. Port 0 lets the system choose.
+/// Host and port that an address begins with, and what follows.
+fn host_and_port<'p, 'a>(parts: &'p [Part<'a>]) -> Option<(&'p Part<'a>, u16, &'p [Part<'a>])> {
+    let (host, rest) = parts.split_first()?;
+    matches!(host, Part::Ip4(_) | Part::Ip6(_) | Part::Dns(_) | Part::Dns4(_) | Part::Dns6(_)).then_some(())?;
+    match rest {
+        [Part::Tcp(port), rest @ ..] | [Part::Udp(port), Part::QuicV1, rest @ ..] => Some((host, *port, rest)),
+        _ => None,
+    }
+}
+
+/// The same address and port number by QUIC, of one for TCP.
+pub(crate) fn quic_beside(listen: &Multiaddr) -> Option<Multiaddr> {
+    match parts(listen)[..] {
+        [ref host, Part::Tcp(port)] => {
+            Some(Multiaddr::empty().with(host.clone()).with(Part::Udp(port)).with(Part::QuicV1))
+        }
+        _ => None,
+    }
+}
+
+/// Where a peer says that it is: whether it is worth trying. `near`: whether it is on this machine.
+pub(crate) fn is_worth_dialling(address: &Multiaddr, near: bool) -> bool {
+    match host_and_port(&parts(address)) {
+        Some((Part::Ip4(ip), port, [])) => port > 0 && !ip.is_unspecified() && (near || !ip.is_loopback()),
+        Some((Part::Ip6(ip), port, [])) => {
+            // Addresses of the link are good for nothing without the name of the interface.
+            let local = ip.is_unicast_link_local() || ip.is_loopback() && !near;
+            port > 0 && !ip.is_unspecified() && !local
+        }
+        Some((_, port, [])) => port > 0,
+        _ => false,
+    }
+}
+
+/// The port of this computer that an address names.
+pub(crate) fn port_of(address: &Multiaddr) -> Option<Inside> {
+    match parts(address)[..] {
+        [Part::Ip4(_), Part::Tcp(port)] => Some(Inside { port, udp: false }),
+        [Part::Ip4(_), Part::Udp(port), Part::QuicV1] => Some(Inside { port, udp: true }),
+        _ => None,
+    }
+}
+
+/// An address and port that lead here.
+pub(crate) fn from_port(at: SocketAddr, udp: bool) -> Multiaddr {
+    let tcp = from_socket(at);
+    if udp { quic_beside(&tcp).unwrap_or(tcp) } else { tcp }
+}
+
+/// Whether an address is of this machine itself.
+pub(crate) fn is_loopback(address: &Multiaddr) -> bool {
+    address.iter().next().is_some_and(|host| match host {
+        Part::Ip4(ip) => ip.is_loopback(),
+        Part::Ip6(ip) => ip.is_loopback(),
+        _ => false,
+    })
+}
+
+/// Where to listen: `ip:port` (TCP) or `/ip4|ip6/<ip>/tcp/<port>` or `/ip4|ip6/<ip>/udp/<port>/quic-v1`. Port 0 lets the system choose.
 pub(crate) fn listen(text: &str) -> Result<Multiaddr, InvalidAddress> {
     let refuse = |fault| InvalidAddress { text: text.to_owned(), fault };
     let address = if text.starts_with('/') {
@@ -87,20 +145,17 @@ pub(crate) fn listen(text: &str) -> Result<Multiaddr, InvalidAddress> {
     } else {
         from_socket(text.parse().map_err(|_| refuse(AddressFault::Unreadable))?)
     };
-    match parts(&address)[..] {
-        [Part::Ip4(_) | Part::Ip6(_), Part::Tcp(_)] => Ok(address),
-        [Part::Dns(_) | Part::Dns4(_) | Part::Dns6(_), Part::Tcp(_)] => {
-            Err(refuse(AddressFault::NotAnInterface))
-        }
-        _ => Err(refuse(AddressFault::NotTcp)),
+    match host_and_port(&parts(&address)) {
+        Some((Part::Ip4(_) | Part::Ip6(_), _, [])) => Ok(address),
+        Some((_, _, [])) => Err(refuse(AddressFault::NotAnInterface)),
+        _ => Err(refuse(AddressFault::NoTransport)),
     }
 }
 
 /// Where `peer` is: `ip:port`, `host:port` or a multiaddr, with or without `/p2p/<id>`.
 ///
-/// The result has no `/p2p` part. `None`: a QUIC address, which is well-formed and not for us; address
-/// lists shared between implementations contain them.
-pub(crate) fn of_peer(text: &str, peer: PeerId) -> Result<Option<Multiaddr>, InvalidAddress> {
+/// The result has no `/p2p` part.
+pub(crate) fn of_peer(text: &str, peer: PeerId) -> Result<Multiaddr, InvalidAddress> {
     let refuse = |fault| InvalidAddress { text: text.to_owned(), fault };
     let mut address = if text.starts_with('/') {
         text.parse::<Parsed>().map_err(|_| refuse(AddressFault::Unreadable))?
@@ -115,19 +170,10 @@ pub(crate) fn of_peer(text: &str, peer: PeerId) -> Result<Option<Multiaddr>, Inv
         }
         address.pop();
     }
-    match parts(&address)[..] {
-        [_, Part::Tcp(0)] => Err(refuse(AddressFault::PortZero)),
-        [Part::Ip4(_) | Part::Ip6(_) | Part::Dns(_) | Part::Dns4(_) | Part::Dns6(_), Part::Tcp(_)] => {
-            Ok(Some(address))
-        }
-        [
-            Part::Ip4(_) | Part::Ip6(_) | Part::Dns(_) | Part::Dns4(_) | Part::Dns6(_),
-            Part::Tcp(_),
-            Part::P2p(_),
-            Part::P2pCircuit,
-        ] => Ok(Some(address)),
-        [_, Part::Udp(_), Part::QuicV1 | Part::Quic] => Ok(None),
-        _ => Err(refuse(AddressFault::NotTcp)),
+    match host_and_port(&parts(&address)) {
+        Some((_, 0, _)) => Err(refuse(AddressFault::PortZero)),
+        Some((_, _, [] | [Part::P2p(_), Part::P2pCircuit])) => Ok(address),
+        _ => Err(refuse(AddressFault::NoTransport)),
     }
 }
 
@@ -169,8 +215,9 @@ mod tests {
             ("[::1]:3610", Ok("/ip6/::1/tcp/3610")),
             ("/ip4/10.0.0.1/tcp/9000", Ok("/ip4/10.0.0.1/tcp/9000")),
             ("/dns/example.org/tcp/9000", Err(AddressFault::NotAnInterface)),
-            ("/ip4/10.0.0.1/udp/9000/quic-v1", Err(AddressFault::NotTcp)),
-            ("/ip4/10.0.0.1", Err(AddressFault::NotTcp)),
+            ("/ip4/10.0.0.1/udp/9000/quic-v1", Ok("/ip4/10.0.0.1/udp/9000/quic-v1")),
+            ("/ip4/10.0.0.1/udp/9000/quic", Err(AddressFault::NoTransport)),
+            ("/ip4/10.0.0.1", Err(AddressFault::NoTransport)),
             ("example.org:3610", Err(AddressFault::Unreadable)),
             ("127.0.0.1", Err(AddressFault::Unreadable)),
             ("/ip4/300.0.0.1/tcp/1", Err(AddressFault::Unreadable)),
@@ -200,7 +247,10 @@ mod tests {
             (&relayed, Ok(&format!("{foreign}/p2p-circuit"))),
             (&format!("{foreign}/p2p-circuit"), Ok(&format!("{foreign}/p2p-circuit"))),
             (&format!("{foreign}/p2p-circuit/p2p/{other}"), Err(AddressFault::OtherPeer)),
-            ("/ip4/10.0.0.1/tcp/9000/p2p-circuit", Err(AddressFault::NotTcp)),
+            ("/ip4/10.0.0.1/tcp/9000/p2p-circuit", Err(AddressFault::NoTransport)),
+            ("/ip4/10.0.0.1/udp/9000/quic-v1", Ok("/ip4/10.0.0.1/udp/9000/quic-v1")),
+            ("/ip4/10.0.0.1/udp/0/quic-v1", Err(AddressFault::PortZero)),
+            ("/ip4/10.0.0.1/udp/9000", Err(AddressFault::NoTransport)),
             ("10.0.0.1:0", Err(AddressFault::PortZero)),
             ("example.org:0", Err(AddressFault::PortZero)),
             ("10.0.0.1", Err(AddressFault::Unreadable)),
@@ -209,13 +259,12 @@ mod tests {
             ("http://example.org:80", Err(AddressFault::Unreadable)),
             ("exa mple.org:80", Err(AddressFault::Unreadable)),
             (&long, Err(AddressFault::Unreadable)),
-            ("/tcp/9000", Err(AddressFault::NotTcp)),
-            ("/dnsaddr/example.org", Err(AddressFault::NotTcp)),
+            ("/tcp/9000", Err(AddressFault::NoTransport)),
+            ("/dnsaddr/example.org", Err(AddressFault::NoTransport)),
         ] {
-            let outcome = of_peer(text, peer).map(|address| address.unwrap().to_string());
+            let outcome = of_peer(text, peer).map(|address| address.to_string());
             assert_eq!(outcome, parsed(text, expected), "{text}");
         }
-        assert_eq!(of_peer("/ip4/10.0.0.1/udp/9000/quic-v1", peer), Ok(None));
     }
 
     #[test]
@@ -227,7 +276,8 @@ mod tests {
             ("10.0.0.1:9000".into(), Err(AddressFault::NotARelay)),
             ("/ip4/10.0.0.1/tcp/9000".into(), Err(AddressFault::NotARelay)),
             (format!("/ip4/10.0.0.1/tcp/0/p2p/{id}"), Err(AddressFault::PortZero)),
-            (format!("/ip4/10.0.0.1/udp/9000/quic-v1/p2p/{id}"), Err(AddressFault::NotTcp)),
+            (format!("/ip4/10.0.0.1/udp/9000/quic-v1/p2p/{id}"), Ok("/ip4/10.0.0.1/udp/9000/quic-v1")),
+            (format!("/ip4/10.0.0.1/udp/9000/p2p/{id}"), Err(AddressFault::NoTransport)),
         ] {
             let found = of_relay(&text).map(|(named, address)| {
                 assert_eq!(named, id);
@@ -235,6 +285,39 @@ mod tests {
             });
             assert_eq!(found, parsed(&text, expected), "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_peer_says_of_itself_is_tried_only_where_it_can_lead_anywhere() {
+        for (address, far, near) in [
+            ("/ip4/192.0.2.1/tcp/3610", true, true),
+            ("/ip4/192.168.1.7/udp/3610/quic-v1", true, true),
+            ("/ip6/2001:db8::1/tcp/3610", true, true),
+            ("/dns/home.example/tcp/3610", true, true),
+            ("/ip4/127.0.0.1/tcp/3610", false, true),
+            ("/ip6/::1/tcp/3610", false, true),
+            ("/ip6/fe80::1/tcp/3610", false, false),
+            ("/ip4/0.0.0.0/tcp/3610", false, false),
+            ("/ip4/192.0.2.1/tcp/0", false, false),
+            ("/ip4/192.0.2.1/udp/3610", false, false),
+            ("/ip4/192.0.2.1/tcp/3610/ws", false, false),
+        ] {
+            let address: Multiaddr = address.parse().unwrap();
+            assert_eq!(
+                (is_worth_dialling(&address, false), is_worth_dialling(&address, true)),
+                (far, near),
+                "{address}"
+            );
+        }
+        let relayed = format!("/ip4/192.0.2.1/tcp/1/p2p/{}/p2p-circuit", PeerId::random());
+        assert!(!is_worth_dialling(&relayed.parse().unwrap(), true));
+    }
+
+    #[test]
+    fn quic_is_listened_for_beside_tcp_at_the_same_port() {
+        let beside = |text: &str| quic_beside(&text.parse().unwrap()).map(|address| address.to_string());
+        assert_eq!(beside("/ip4/0.0.0.0/tcp/3610").as_deref(), Some("/ip4/0.0.0.0/udp/3610/quic-v1"));
+        assert_eq!(beside("/ip4/0.0.0.0/udp/3610/quic-v1"), None);
     }
 
     fn parsed(text: &str, expected: Result<&str, AddressFault>) -> Result<String, InvalidAddress> {

@@ -49,6 +49,10 @@ pub struct HostConfig {
     /// Where to listen: `ip:port` or `/ip4|ip6/<ip>/tcp/<port>`; port 0 lets the system choose. May be
     /// empty: then this node only dials.
     pub listen: Vec<String>,
+    /// Whether QUIC is listened for as well, at the same ports by UDP.
+    pub quic: bool,
+    /// Whether the router at home is asked to let others in at those ports.
+    pub map_ports: bool,
     /// The other operators.
     pub peers: Vec<PeerConfig>,
     /// Relays through which this host can be reached, and goes to peers: `/ip4/…/tcp/…/p2p/<id of the relay>`; or `https://…`,
@@ -83,6 +87,10 @@ pub struct Timing {
     pub redial_first: Duration,
     /// Longest wait before dialling again, before jitter.
     pub redial_longest: Duration,
+    /// Between attempts to reach a peer directly that is connected through a relay only.
+    pub direct_retry: Duration,
+    /// Between two times that connected peers tell each other where they are.
+    pub identify: Duration,
     /// Reaching an address, name lookup and handshake included.
     pub handshake: Duration,
     /// How long a shutdown waits for messages already taken to leave.
@@ -101,6 +109,8 @@ impl Default for Timing {
             ping_timeout: Duration::from_secs(5),
             redial_first: Duration::from_secs(1),
             redial_longest: Duration::from_secs(30),
+            direct_retry: Duration::from_secs(60),
+            identify: Duration::from_secs(60),
             handshake: Duration::from_secs(10),
             farewell: Duration::from_secs(1),
         }

@@ -17,6 +17,7 @@ use crate::{
     allowance::{Memory, Permit},
     config::Pattern,
     frame::FrameError,
+    router::Router,
 };
 
 /// Something the application may want to know. All but the first two are reports.
@@ -62,6 +63,8 @@ pub enum Event {
         /// Time until the next attempt.
         retry_in: Duration,
     },
+    /// How it stands with the router at home.
+    Router(Router),
     /// A ping came back.
     Ping {
         /// Which peer.
@@ -215,6 +218,7 @@ impl fmt::Debug for Event {
                 write!(f, "DialFailed({operator}, {reason}, retry in {retry_in:?})")
             }
             Self::Ping { operator, rtt, .. } => write!(f, "Ping({operator}, {rtt:?})"),
+            Self::Router(router) => write!(f, "Router({router:?})"),
             Self::PingFailed { operator, reason } => write!(f, "PingFailed({operator}, {reason})"),
             Self::SendFailed { to, protocol, reason } => write!(f, "SendFailed({to}, {protocol}, {reason})"),
             Self::ReceiveFailed { from, protocol, reason } => {

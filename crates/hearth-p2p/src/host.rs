@@ -9,11 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use hearth_types::OperatorIndex;
+use igd_next::SearchOptions;
 use libp2p::{
-    Multiaddr, PeerId, StreamProtocol, Swarm, Transport,
+    Multiaddr, PeerId, StreamProtocol, Swarm,
     connection_limits::{self, ConnectionLimits},
-    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade},
-    dns, identify, identity, noise, ping, relay, swarm, tcp, yamux,
+    core::upgrade,
+    dcutr, identify, ping, relay, swarm,
 };
 use thiserror::Error;
 use tokio::{
@@ -25,18 +26,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     address::{self, AddressFault, InvalidAddress, is_relay_url},
     allowance::Allowance,
-    config::{HostConfig, Pattern, PeerConfig, Protocol, Timing},
+    config::{HostConfig, Pattern, PeerConfig, Protocol},
     event::{Event, Events, Mailbox, SendError, WeakMailbox},
     gate::{Gate, KnownRelays},
     identity::{keypair, peer_id},
     net::{Behaviour, Command, Link, Net, Peer, RelayNews, Snapshot, innermost},
     pipe::{Answer, Common, Outgoing, Pipes, ProtocolIndex, Question, Questions},
     relays::{Relay, dials, relay_of, through},
+    router::{self, Pace, Router},
+    transport,
 };
-
-/// Streams of one connection, both directions. Every message is a stream; the library's default (512) is less than
-/// what we allow ourselves and a peer together.
-const STREAMS_PER_CONNECTION: usize = 2048;
 
 /// Streams of one connection that have not said yet which protocol they want.
 const NEGOTIATING_STREAMS: usize = 128;
@@ -124,7 +123,8 @@ pub struct Host {
 /// Must run inside a tokio runtime. Returns once every listener has its port. Dropping the future before it is done
 /// leaves nothing behind.
 pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host, Events), StartError> {
-    let HostConfig { secret_key, listen, peers, relays, protocols, agent, timing, limits } = config;
+    let HostConfig { secret_key, listen, quic, map_ports, peers, relays, protocols, agent, timing, limits } =
+        config;
     let keys = keypair(&secret_key).ok_or(StartError::InvalidSecretKey)?;
     let own_id = keys.public().to_peer_id();
     let listen =
@@ -159,7 +159,7 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
         peers.values().flat_map(|peer| &peer.addresses).chain(relays.iter().map(|(_, at)| at)).collect();
     // What a URL leads to can be a name.
     let names = by_url || dialled.iter().any(|address| address::needs_name_server(address));
-    let transport = transport(&keys, &timing, circuits, names)?;
+    let transport = transport::of_host(&keys, &timing, circuits, names)?;
     let behaviour = Behaviour {
         gate: Gate::new(peers.keys().copied(), known_relays.clone()),
         limits: connection_limits::Behaviour::new(
@@ -170,6 +170,7 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
         identify: identify::Behaviour::new(
             identify::Config::new(PROTOCOL_VERSION.to_owned(), keys.public())
                 .with_agent_version(agent)
+                .with_interval(timing.identify)
                 .with_push_listen_addr_updates(true)
                 .with_cache_size(0),
         ),
@@ -183,6 +184,7 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
             known_relays.clone(),
         ),
         relay,
+        punching: dcutr::Behaviour::new(own_id),
     };
     let executor = connections.clone();
     let config = swarm::Config::with_executor(move |task| {
@@ -198,6 +200,14 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
             .listen_on(address.clone())
             .map_err(|error| StartError::Listen { address: text.clone(), reason: innermost(&error) })?;
     }
+    if quic {
+        for address in listen.iter().filter_map(|(_, address)| address::quic_beside(address)) {
+            // Where UDP is taken or forbidden, TCP does.
+            if let Err(error) = swarm.listen_on(address.clone()) {
+                tracing::warn!(%address, reason = innermost(&error), "not listening for QUIC");
+            }
+        }
+    }
 
     let (snapshot, read_snapshot) = watch::channel(Snapshot::default());
     let relays = relays.into_iter().map(|(id, address)| Relay::new(id, vec![address], None)).collect();
@@ -206,11 +216,21 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
         tracing::warn!("some addresses to listen on have no network interface yet");
     }
 
-    let (commands, taken) = mpsc::channel(limits.commands.max(1));
-    let (relay_news, relays_told) = mpsc::unbounded_channel();
     let stop = stop.child_token();
     let tasks = TaskTracker::new();
-    tasks.spawn(net.run(taken, relays_told, stop.clone(), connections));
+    let (tell_router, router) = watch::channel(Router::default());
+    let inside = if map_ports { net.ports_inside() } else { Vec::new() };
+    if !inside.is_empty() {
+        tasks.spawn(router::keep_open(
+            inside,
+            (SearchOptions::default, Pace::default()),
+            tell_router,
+            stop.clone(),
+        ));
+    }
+    let (commands, taken) = mpsc::channel(limits.commands.max(1));
+    let (relay_news, relays_told) = mpsc::unbounded_channel();
+    tasks.spawn(net.run(taken, relays_told, router, stop.clone(), connections));
     tasks.close();
     let host = Host {
         protocols: served,
@@ -266,8 +286,8 @@ impl Host {
         Ok(Dialogue { asks, limit, _ended: ended })
     }
 
-    /// Says where a relay is that this host was given by a URL: multiaddrs with the id of one relay. Those that are not TCP are passed
-    /// over.
+    /// Says where a relay is that this host was given by a URL: multiaddrs with the id of one relay. Those that are neither TCP nor
+    /// QUIC are passed over.
     ///
     /// Errors: they are not all of one relay, or none can be used.
     pub fn relay_is_at(&self, url: &str, addresses: &[String]) -> Result<(), InvalidAddress> {
@@ -400,10 +420,7 @@ fn identified(
         let mut reachable = Vec::new();
         for text in &addresses {
             match address::of_peer(text, id) {
-                Ok(Some(address)) => reachable.push(address),
-                Ok(None) => {
-                    tracing::debug!(%operator, address = text, "QUIC is not supported; address ignored")
-                }
+                Ok(address) => reachable.push(address),
                 Err(source) => return Err(StartError::PeerAddress { operator, source }),
             }
         }
@@ -413,58 +430,4 @@ fn identified(
         }
     }
     Ok(peers)
-}
-
-/// TCP, or circuits through relays; Noise and yamux, with names looked up by the system's name servers.
-fn transport(
-    keys: &identity::Keypair,
-    timing: &Timing,
-    circuits: relay::client::Transport,
-    names: bool,
-) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
-    secured(circuits.or_transport(named_tcp(names)?), keys, timing)
-}
-
-/// The same without circuits.
-pub(crate) fn plain_transport(
-    keys: &identity::Keypair,
-    timing: &Timing,
-    names: bool,
-) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
-    secured(named_tcp(names)?, keys, timing)
-}
-
-fn named_tcp(names: bool) -> Result<dns::tokio::Transport<tcp::tokio::Transport>, StartError> {
-    // Messages are small and late ones are lost: nothing waits to be joined by more.
-    let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
-    if names {
-        return dns::tokio::Transport::system(tcp)
-            .map_err(|error| StartError::NameServers { reason: error.to_string() });
-    }
-    // Nobody will be asked; a machine without name servers can still reach numbers.
-    let nobody = dns::ResolverConfig::from_name_servers(Vec::new());
-    Ok(dns::tokio::Transport::custom(tcp, nobody, dns::ResolverOpts::default()))
-}
-
-fn secured<T>(
-    plain: T,
-    keys: &identity::Keypair,
-    timing: &Timing,
-) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError>
-where
-    T: Transport + Send + Unpin + 'static,
-    T::Output: futures::AsyncRead + futures::AsyncWrite + Unpin + Send + 'static,
-    T::Error: Send + Sync + 'static,
-    T::Dial: Send + 'static,
-    T::ListenerUpgrade: Send + 'static,
-{
-    let noise = noise::Config::new(keys).map_err(|_| StartError::InvalidSecretKey)?;
-    let mut yamux = yamux::Config::default();
-    yamux.set_max_num_streams(STREAMS_PER_CONNECTION);
-    Ok(plain
-        .upgrade(upgrade::Version::V1Lazy)
-        .authenticate(noise)
-        .multiplex(yamux)
-        .timeout(timing.handshake)
-        .boxed())
 }

@@ -16,6 +16,8 @@
 //! frame.rs       how a message lies on a stream
 //! allowance.rs   what one peer can make this node hold
 //! event.rs       what the application is told
+//! router.rs      asking the router at home to let others in
+//! transport.rs   TCP, QUIC and circuits
 //! address.rs, identity.rs   text and bytes from outside
 //! ```
 //!
@@ -54,6 +56,8 @@ mod pipe;
 mod reconnect;
 mod relay_server;
 mod relays;
+mod router;
+mod transport;
 
 pub use address::{
     AddressFault, InvalidAddress, check_listen_address, check_peer_address, check_relay_address, is_relay_url,
@@ -66,3 +70,4 @@ pub use host::{Dialogue, Host, StartError, start};
 pub use identity::{InvalidPeerId, peer_id_of, public_key_of};
 pub use net::Link;
 pub use relay_server::{RelayBounds, RelayEvent, RelayServer, serve_relay};
+pub use router::{Opened, Router};

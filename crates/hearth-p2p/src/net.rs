@@ -11,7 +11,9 @@ use hearth_types::OperatorIndex;
 use libp2p::{
     Multiaddr, PeerId, Swarm, connection_limits,
     core::ConnectedPoint,
-    identify, ping, relay,
+    dcutr, identify,
+    multiaddr::Protocol as Part,
+    ping, relay,
     swarm::{
         ConnectionDenied, ConnectionId, DialError, ListenError, NetworkBehaviour, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
@@ -24,6 +26,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    address,
     allowance::Allowance,
     config::Timing,
     event::{Event, Mailbox},
@@ -31,11 +34,16 @@ use crate::{
     pipe::{Outgoing, Pipes},
     reconnect::Backoff,
     relays::{Relay, dials, relay_of},
+    router::{Inside, Router},
 };
+
+/// Addresses kept of those that a peer says it has.
+const TOLD_ADDRESSES: usize = 16;
+/// How soon a direct way is looked for after a connection through a relay: its two ends first try to get through both routers.
+const FIRST_DIRECT: Duration = Duration::from_secs(10);
 
 /// Everything that runs on a connection. The gate is asked first: a stranger meets no other behaviour.
 ///
-/// Hole punching will stand beside `relay`.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) gate: Gate,
@@ -43,6 +51,7 @@ pub(crate) struct Behaviour {
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) relay: relay::client::Behaviour,
+    pub(crate) punching: dcutr::Behaviour,
     pub(crate) pipes: Pipes,
 }
 
@@ -81,6 +90,8 @@ pub(crate) struct Net {
     peers: BTreeMap<PeerId, Peer>,
     relays: Vec<Relay>,
     known_relays: KnownRelays,
+    /// Where the router at home lets others in.
+    outside: BTreeSet<Multiaddr>,
     /// Reports about nobody we know.
     strangers: Allowance,
     timing: Timing,
@@ -93,8 +104,12 @@ pub(crate) struct Peer {
     pub(crate) operator: OperatorIndex,
     pub(crate) allowance: Allowance,
     pub(crate) addresses: Vec<Multiaddr>,
+    /// Where it says that it is.
+    told: Vec<Multiaddr>,
     backoff: Backoff,
     next_dial: Option<Instant>,
+    /// When a way without relay is looked for; `None` while there is one, or nobody is connected at all.
+    next_direct: Option<Instant>,
     connections: BTreeMap<ConnectionId, Connection>,
 }
 
@@ -106,20 +121,48 @@ struct Connection {
     proven: bool,
 }
 
+impl Connection {
+    fn is_relayed(&self) -> bool {
+        relay_of(&self.address).is_some()
+    }
+}
+
 impl Peer {
     pub(crate) fn new(operator: OperatorIndex, allowance: Allowance, addresses: Vec<Multiaddr>) -> Self {
         Self {
             operator,
             allowance,
             addresses,
+            told: Vec::new(),
             backoff: Backoff::default(),
             next_dial: Some(Instant::now()),
+            next_direct: None,
             connections: BTreeMap::new(),
         }
     }
 
     fn is_connected(&self) -> bool {
-        self.connections.values().any(|connection| connection.proven)
+        self.best().is_some()
+    }
+
+    /// The connection that messages take: one that works, without a relay if there is such a one.
+    fn best(&self) -> Option<&Connection> {
+        let mut newest = self.connections.values().rev().filter(|connection| connection.proven);
+        let any = newest.clone().next();
+        newest.find(|connection| !connection.is_relayed()).or(any)
+    }
+
+    /// Everywhere it may be without a relay.
+    fn direct_addresses(&self) -> Vec<Multiaddr> {
+        let known = self.addresses.iter().filter(|address| relay_of(address).is_none());
+        let told = self.told.iter().filter(|address| !self.addresses.contains(*address));
+        known.chain(told).cloned().collect()
+    }
+
+    /// Looks for a way without relay, in a while, where there is a connection and none of that kind.
+    fn look_for_a_direct_way(&mut self, wait: Duration) {
+        let relayed = !self.connections.is_empty() && self.connections.values().all(Connection::is_relayed);
+        self.next_direct = (relayed && !self.direct_addresses().is_empty()).then(|| Instant::now() + wait);
     }
 }
 
@@ -135,7 +178,8 @@ impl Net {
         snapshot.send_modify(|snapshot| {
             snapshot.links = peers.values().map(|peer| (peer.operator, Link::default())).collect();
         });
-        Self { swarm, peers, relays, known_relays, strangers, timing, mailbox, snapshot }
+        let outside = BTreeSet::new();
+        Self { swarm, peers, relays, known_relays, outside, strangers, timing, mailbox, snapshot }
     }
 
     /// Runs until `stop` is cancelled or every handle is dropped, then lets what was taken leave and closes.
@@ -143,11 +187,13 @@ impl Net {
         mut self,
         mut commands: mpsc::Receiver<Command>,
         mut relay_news: mpsc::UnboundedReceiver<RelayNews>,
+        mut router: watch::Receiver<Router>,
         stop: CancellationToken,
         connections: TaskTracker,
     ) {
+        let mut router_tells = true;
         loop {
-            let dials = self.peers.values().filter_map(|peer| peer.next_dial);
+            let dials = self.peers.values().flat_map(|peer| [peer.next_dial, peer.next_direct]).flatten();
             let due = dials.chain(self.relays.iter().filter_map(|relay| relay.next_try)).min();
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -156,9 +202,17 @@ impl Net {
                     None => break,
                 },
                 Some(news) = relay_news.recv() => self.relay_is_at(news),
+                changed = router.changed(), if router_tells => match changed {
+                    Ok(()) => {
+                        let now = router.borrow_and_update().clone();
+                        self.router_is(now);
+                    }
+                    Err(_) => router_tells = false,
+                },
                 event = self.swarm.select_next_some() => self.note(event),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.dial_due();
+                    self.dial_directly_due();
                     self.reserve_due();
                 }
             }
@@ -209,13 +263,15 @@ impl Net {
                 continue;
             }
             peer.next_dial = None;
-            if peer.addresses.is_empty() || !peer.connections.is_empty() {
+            let mut addresses = peer.addresses.clone();
+            addresses.extend(peer.told.iter().filter(|told| !peer.addresses.contains(*told)).cloned());
+            if addresses.is_empty() || !peer.connections.is_empty() {
                 continue; // Without an address the peer has to come to us.
             }
             // A port of its own: were both sides to dial each other from the ports they listen on, the two
             // attempts would meet as one TCP connection without a listener.
             let options = DialOpts::peer_id(*id)
-                .addresses(peer.addresses.clone())
+                .addresses(addresses)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
                 .allocate_new_port()
                 .build();
@@ -223,6 +279,65 @@ impl Net {
                 peer.dial_failed(&error, &self.timing, &self.mailbox);
             }
         }
+    }
+
+    /// Tries to reach peers directly that are connected through a relay.
+    fn dial_directly_due(&mut self) {
+        let now = Instant::now();
+        for (id, peer) in &mut self.peers {
+            if peer.next_direct.is_none_or(|due| due > now) {
+                continue;
+            }
+            peer.look_for_a_direct_way(self.timing.direct_retry);
+            if peer.next_direct.is_none() {
+                continue;
+            }
+            let options = DialOpts::peer_id(*id)
+                .addresses(peer.direct_addresses())
+                .condition(PeerCondition::NotDialing)
+                .allocate_new_port()
+                .build();
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::trace!(peer = %id, %error, "no direct way is looked for now");
+            }
+        }
+    }
+
+    /// A peer says where it is. Nobody has to believe it: who answers there has to prove who it is.
+    fn told_where(&mut self, id: PeerId, connection: ConnectionId, addresses: Vec<Multiaddr>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let here = peer.connections.get(&connection).is_some_and(|at| address::is_loopback(&at.address));
+        let worth = addresses
+            .into_iter()
+            .map(|address| without_id(address, id))
+            .filter(|address| address::is_worth_dialling(address, here));
+        let told: BTreeSet<Multiaddr> = worth.take(TOLD_ADDRESSES).collect();
+        if told.iter().ne(&peer.told) {
+            peer.told = told.into_iter().collect();
+            peer.look_for_a_direct_way(Duration::ZERO);
+        }
+    }
+
+    /// The ports that a router would have to lead to.
+    pub(crate) fn ports_inside(&self) -> Vec<Inside> {
+        let listening = self.swarm.listeners().filter(|address| !address::is_loopback(address));
+        let ports: BTreeSet<Inside> = listening.filter_map(address::port_of).collect();
+        ports.into_iter().collect()
+    }
+
+    /// The router at home opened ports, or closed them, or has another address: peers are told where this host is now.
+    fn router_is(&mut self, router: Router) {
+        let opened = if let Router::Open(opened) = &router { opened.as_slice() } else { &[] };
+        let outside: BTreeSet<Multiaddr> =
+            opened.iter().map(|at| address::from_port(at.outside, at.udp)).collect();
+        let before = std::mem::replace(&mut self.outside, outside.clone());
+        if before != outside {
+            before.difference(&outside).for_each(|gone| self.swarm.remove_external_address(gone));
+            outside.difference(&before).for_each(|new| self.swarm.add_external_address(new.clone()));
+            let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+            self.swarm.behaviour_mut().identify.push(peers);
+        }
+        self.mailbox.report(Event::Router(router), self.strangers.report());
     }
 
     /// Asks relays for a place.
@@ -287,6 +402,7 @@ impl Net {
                     let address = address_of(endpoint);
                     peer.connections.insert(connection_id, Connection { address, dialled_in, proven: false });
                     peer.next_dial = None;
+                    peer.look_for_a_direct_way(self.timing.direct_retry.min(FIRST_DIRECT));
                 }
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
@@ -311,6 +427,19 @@ impl Net {
                 match result {
                     Ok(rtt) => self.answered(peer, connection, rtt),
                     Err(failure) => self.unanswered(peer, connection, &failure),
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                connection_id,
+                peer_id,
+                info,
+            })) => self.told_where(peer_id, connection_id, info.listen_addrs),
+            SwarmEvent::Behaviour(BehaviourEvent::Punching(dcutr::Event { remote_peer_id, result })) => {
+                match result {
+                    Ok(_) => tracing::debug!(peer = %remote_peer_id, "a way through both routers"),
+                    Err(error) => {
+                        tracing::debug!(peer = %remote_peer_id, %error, "no way through both routers")
+                    }
                 }
             }
             SwarmEvent::NewListenAddr { address, listener_id } => {
@@ -356,18 +485,28 @@ impl Net {
 
     fn answered(&mut self, id: PeerId, connection: ConnectionId, rtt: Duration) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let was_connected = peer.is_connected();
         let Some(proof) = peer.connections.get_mut(&connection) else { return };
         proof.proven = true;
+        let dialled_in = proof.dialled_in;
         peer.backoff.reset();
-        let (operator, address, dialled_in) = (peer.operator, proof.address.to_string(), proof.dialled_in);
+        let operator = peer.operator;
+        // The pings of a connection that carries nothing say nothing of the one that does.
+        let Some(best) = peer.best().map(|best| best.address.to_string()) else { return };
+        let carries = peer.connections.get(&connection).is_some_and(|at| at.address.to_string() == best);
+        let mut changed = false;
         self.snapshot.send_modify(|snapshot| {
             let link = snapshot.links.entry(operator).or_default();
-            link.address.get_or_insert_with(|| address.clone());
-            link.rtt = Some(rtt);
+            changed = link.address.as_ref() != Some(&best);
+            link.address = Some(best.clone());
+            if carries || link.rtt.is_none() {
+                link.rtt = Some(rtt);
+            }
         });
-        if !was_connected {
-            self.mailbox.report(Event::Connected { operator, address }, peer.allowance.report());
+        if changed {
+            self.mailbox.report(Event::Connected { operator, address: best }, peer.allowance.report());
+        }
+        if !carries && !dialled_in {
+            return;
         }
         self.mailbox.report(Event::Ping { operator, rtt, dialled_in }, peer.allowance.report());
     }
@@ -384,8 +523,7 @@ impl Net {
         let was_connected = peer.is_connected();
         peer.connections.remove(&connection);
         let operator = peer.operator;
-        let remaining = peer.connections.values().find(|connection| connection.proven);
-        let address = remaining.map(|connection| connection.address.to_string());
+        let address = peer.best().map(|connection| connection.address.to_string());
         if was_connected && address.is_none() {
             self.mailbox.report(Event::Disconnected { operator }, peer.allowance.report());
         }
@@ -394,6 +532,7 @@ impl Net {
             link.rtt = link.rtt.filter(|_| address.is_some());
             link.address = address;
         });
+        peer.look_for_a_direct_way(self.timing.direct_retry.min(FIRST_DIRECT));
         if peer.connections.is_empty() {
             peer.next_dial = Some(Instant::now() + peer.backoff.failed(&self.timing, rand::random()));
         }
@@ -421,6 +560,14 @@ fn address_of(endpoint: ConnectedPoint) -> Multiaddr {
         ConnectedPoint::Listener { local_addr, .. } if relay_of(&local_addr).is_some() => local_addr,
         ConnectedPoint::Listener { send_back_addr, .. } => send_back_addr,
     }
+}
+
+/// An address without the id of whom it is of.
+fn without_id(mut address: Multiaddr, id: PeerId) -> Multiaddr {
+    if address.iter().last() == Some(Part::P2p(id)) {
+        address.pop();
+    }
+    address
 }
 
 /// The innermost causes, one per address: what a person can act on.

@@ -1,5 +1,6 @@
 //! Being a relay: for anybody, within bounds. It has no secret but its own identity, and understands nothing of what it passes on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -12,9 +13,10 @@ use zeroize::Zeroizing;
 
 use crate::address::{self, InvalidAddress};
 use crate::config::Timing;
-use crate::host::{PROTOCOL_VERSION, StartError, plain_transport};
+use crate::host::{PROTOCOL_VERSION, StartError};
 use crate::identity::keypair;
 use crate::net::innermost;
+use crate::transport;
 
 /// What a relay is told at its start.
 pub struct RelayServer {
@@ -22,6 +24,8 @@ pub struct RelayServer {
     pub secret_key: Zeroizing<[u8; 32]>,
     /// Where it listens, `ip:port`.
     pub listen: Vec<String>,
+    /// Whether it listens for QUIC as well, at the same ports by UDP.
+    pub quic: bool,
     /// Where others reach it, `host:port`; where it listens, if empty.
     pub announce: Vec<String>,
     /// How it calls itself.
@@ -91,17 +95,15 @@ pub async fn serve_relay(
     tell: mpsc::UnboundedSender<RelayEvent>,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
-    let RelayServer { secret_key, listen, announce, agent, bounds } = config;
+    let RelayServer { secret_key, listen, quic, announce, agent, bounds } = config;
     let keys = keypair(&secret_key).ok_or(StartError::InvalidSecretKey)?;
     let own_id = keys.public().to_peer_id();
     let listen: Vec<(String, Multiaddr)> = listen
         .iter()
         .map(|text| Ok((text.clone(), address::listen(text)?)))
         .collect::<Result<_, InvalidAddress>>()?;
-    let announce: Vec<Multiaddr> = announce
-        .iter()
-        .filter_map(|text| address::of_peer(text, own_id).transpose())
-        .collect::<Result<_, _>>()?;
+    let announce: Vec<Multiaddr> =
+        announce.iter().map(|text| address::of_peer(text, own_id)).collect::<Result<_, _>>()?;
     let timing = Timing::default();
     let relay_config = relay::Config {
         max_reservations: bounds.reservations,
@@ -123,7 +125,7 @@ pub async fn serve_relay(
         ),
         ping: ping::Behaviour::new(ping::Config::new()),
     };
-    let transport = plain_transport(&keys, &timing, false)?;
+    let transport = transport::of_relay(&keys, &timing)?;
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE);
     let mut swarm: Swarm<Behaviour> = Swarm::new(transport, behaviour, own_id, config);
     for (text, address) in &listen {
@@ -131,8 +133,19 @@ pub async fn serve_relay(
             .listen_on(address.clone())
             .map_err(|error| StartError::Listen { address: text.clone(), reason: innermost(&error) })?;
     }
+    if quic {
+        for address in listen.iter().filter_map(|(_, address)| address::quic_beside(address)) {
+            // Where UDP is taken or forbidden, TCP does.
+            if let Err(error) = swarm.listen_on(address.clone()) {
+                tracing::warn!(%address, reason = innermost(&error), "not listening for QUIC");
+            }
+        }
+    }
     for address in &announce {
-        swarm.add_external_address(address.clone());
+        let beside = address::quic_beside(address).filter(|_| quic);
+        for address in std::iter::once(address.clone()).chain(beside) {
+            swarm.add_external_address(address);
+        }
     }
     loop {
         let event = tokio::select! {
@@ -144,8 +157,10 @@ pub async fn serve_relay(
                 if announce.is_empty() {
                     swarm.add_external_address(address);
                 }
-                let shown = swarm.external_addresses().map(|address| with_id(address, own_id)).collect();
-                let _unheard = tell.send(RelayEvent::Listening(shown));
+                // In order, those of TCP before those of QUIC.
+                let shown: BTreeSet<String> =
+                    swarm.external_addresses().map(|address| with_id(address, own_id)).collect();
+                let _unheard = tell.send(RelayEvent::Listening(shown.into_iter().collect()));
             }
             SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
                 let address = listen.first().map(|(text, _)| text.clone()).unwrap_or_default();

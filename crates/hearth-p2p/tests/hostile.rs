@@ -312,3 +312,15 @@ async fn a_peer_that_stops_answering_pings_is_disconnected() {
     until(&mut events, |event| matches!(event, Event::PingFailed { .. }).then_some(())).await;
     timeout(PATIENCE, silent.closed()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_peer_that_has_tls_and_no_noise_is_an_operator_or_a_stranger_all_the_same() {
+    let (host, mut events) = started(config(0, vec![peer(1, &[])])).await;
+    let address = host.listen_addresses().remove(0);
+    let known = raw::Raw::dial_with_tls(&keypair(1), &address).await;
+    let message_of = |bytes: &[u8]| [&[u8::try_from(bytes.len()).unwrap()], bytes].concat();
+    let _stream = known.open_with(NOTE.id, &message_of(b"by TLS")).await.expect("an operator is let in");
+    assert_eq!(message(&mut events).await, (operator(1), b"by TLS".to_vec()));
+    let mut stranger = raw::Raw::dial_with_tls(&keypair(7), &address).await;
+    stranger.closed().await;
+}

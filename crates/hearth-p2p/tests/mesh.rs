@@ -11,7 +11,7 @@ mod support;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hearth_p2p::{Event, SendError, peer_id_of};
+use hearth_p2p::{Event, HostConfig, SendError, peer_id_of};
 use support::*;
 use tokio::time::timeout;
 
@@ -260,4 +260,21 @@ async fn send_failure(events: &mut hearth_p2p::Events) -> SendError {
         _ => None,
     })
     .await
+}
+
+#[tokio::test]
+async fn whoever_is_known_by_an_address_of_quic_is_reached_by_quic() {
+    let mut zero = started(HostConfig { quic: true, ..config(0, vec![peer(1, &[])]) }).await;
+    let by_quic: Vec<String> =
+        zero.0.listen_addresses().into_iter().filter(|address| address.ends_with("/quic-v1")).collect();
+    assert_eq!(by_quic.len(), 1, "{:?}", zero.0.listen_addresses());
+    let mut one = started(HostConfig { listen: Vec::new(), ..config(1, vec![peer(0, &by_quic)]) }).await;
+    connected(&mut one.1, &[0]).await;
+    connected(&mut zero.1, &[1]).await;
+    let address = one.0.links()[&operator(0)].address.clone().unwrap();
+    assert!(address.contains("/quic-v1"), "{address}");
+    for (from, to, sender) in [(&zero.0, &mut one.1, 0), (&one.0, &mut zero.1, 1)] {
+        from.send(operator(1 - sender), NOTE.id, vec![sender; 200_000]);
+        assert_eq!(message(to).await, (operator(sender), vec![sender; 200_000]));
+    }
 }

@@ -26,18 +26,30 @@ struct Relay {
 
 impl Relay {
     async fn start(key: u8, listen: &str) -> Self {
+        Self::start_with(key, listen, false).await
+    }
+
+    /// With QUIC, its address is that.
+    async fn start_with(key: u8, listen: &str, quic: bool) -> Self {
         let (tell, mut events) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         let server = RelayServer {
             secret_key: Zeroizing::new([key; 32]),
             listen: vec![listen.into()],
+            quic,
             announce: Vec::new(),
             agent: "relay/test".into(),
             bounds: RelayBounds::default(),
         };
         tokio::spawn(serve_relay(server, tell, stop.clone()));
-        let Some(RelayEvent::Listening(addresses)) = events.recv().await else { panic!("it does not listen") };
-        let address = addresses.into_iter().next().expect("an address");
+        let address = loop {
+            let Some(RelayEvent::Listening(addresses)) = events.recv().await else {
+                panic!("it does not listen")
+            };
+            if let Some(found) = addresses.into_iter().find(|address| address.contains("/quic-v1") == quic) {
+                break found;
+            }
+        };
         Self { address, events, _stop: stop.drop_guard() }
     }
 
@@ -89,6 +101,37 @@ async fn two_who_listen_nowhere_meet_at_a_relay_that_both_know() {
     connected_by_relay(&mut one, 0).await;
     note(&zero, &mut one, (0, 1)).await;
     note(&one, &mut zero, (1, 0)).await;
+}
+
+/// Waits until messages to the other operator need no relay any more.
+async fn connected_directly((host, events): &mut (Host, Events), other: u8) {
+    let direct = |address: &str| !address.contains("/p2p-circuit");
+    until(events, |event| match event {
+        Event::Connected { operator: who, address } if who == operator(other) && direct(&address) => Some(()),
+        _ => None,
+    })
+    .await;
+    assert!(host.links()[&operator(other)].address.as_deref().is_some_and(direct));
+}
+
+#[tokio::test]
+async fn two_who_meet_at_a_relay_find_a_way_without_it() {
+    for quic in [false, true] {
+        let relay = Relay::start_with(9, "127.0.0.1:0", quic).await;
+        let listening = |position, other| HostConfig {
+            relays: vec![relay.address.clone()],
+            quic,
+            ..config(position, vec![peer(other, &[])])
+        };
+        let mut zero = started(listening(0, 1)).await;
+        let mut one = started(listening(1, 0)).await;
+        connected_directly(&mut zero, 1).await;
+        connected_directly(&mut one, 0).await;
+        // What was between them is not needed any more.
+        drop(relay);
+        note(&zero, &mut one, (0, 1)).await;
+        note(&one, &mut zero, (1, 0)).await;
+    }
 }
 
 #[tokio::test]
@@ -189,11 +232,11 @@ async fn a_relay_given_by_a_page_is_used_where_the_page_says_and_followed_when_i
 async fn what_a_page_says_of_no_relay_or_of_two_is_refused() {
     let (first, second) = (Relay::start(8, "127.0.0.1:0").await, Relay::start(9, "127.0.0.1:0").await);
     let (host, _events) = started(hidden(0, 1, &[])).await;
-    let quic = first.address.replace("/tcp/", "/udp/").replace("/p2p/", "/quic-v1/p2p/");
+    let websocket = first.address.replace("/p2p/", "/ws/p2p/");
     for (addresses, said) in [
         (vec![], "a relay is given as"),
         (vec!["127.0.0.1:3610".into()], "a relay is given as"),
-        (vec![quic], "only TCP"),
+        (vec![websocket], "only TCP and QUIC"),
         (vec![first.address.clone(), second.address.clone()], "another peer"),
     ] {
         let refused = host.relay_is_at("https://relay.example", &addresses).unwrap_err().to_string();

@@ -8,7 +8,32 @@ fn beacon(state: BeaconState, latency_ms: u64, head_delay_ms: u64) -> Measured {
 
 fn reach(dialled_in: &[&str], direct: u8, relayed: u8, others: u8) -> Measured {
     let dialled_in = dialled_in.iter().map(|name| (*name).to_owned()).collect();
-    Measured::Reachability { dialled_in, direct, relayed, others }
+    Measured::Reachability { dialled_in, direct, relayed, others, router: RouterState::Unknown }
+}
+
+#[test]
+fn what_the_router_does_stands_beside_who_reaches_this_node() {
+    let with = |router| {
+        Check::of(Measured::Reachability { dialled_in: Vec::new(), direct: 0, relayed: 2, others: 3, router })
+    };
+    let open = RouterState::Open { outside: vec!["203.0.113.7:3610".into()] };
+    let long = "x".repeat(200);
+    for (router, found, remedy) in [
+        (RouterState::Unknown, "a relay only.", "Open the node's port"),
+        (RouterState::Silent, "a relay only. No router here opens ports", "Turn on UPnP"),
+        (
+            RouterState::Refuses { reason: "not\nauthorized.".into() },
+            "open a port: notauthorized.",
+            "Turn on UPnP",
+        ),
+        (RouterState::Refuses { reason: long }, "open a port: xxx", "Turn on UPnP"),
+        (RouterState::Nested { address: "100.64.3.2".into() }, "(100.64.3.2)", "a public address"),
+        (open, "lets others in at 203.0.113.7:3610.", "Open the node's port"),
+    ] {
+        let check = with(router);
+        assert!(check.found.contains(found) && check.found.len() < 250, "{}", check.found);
+        assert!(check.remedy.as_deref().is_some_and(|text| text.contains(remedy)), "{:?}", check.remedy);
+    }
 }
 
 #[test]
@@ -116,6 +141,7 @@ fn seats(offsets: &[Option<i64>]) -> NodeView {
         next_duty: None,
         strip: Vec::new(),
         effectiveness: crate::Effectiveness::default(),
+        router: Default::default(),
         health: crate::Health::default(),
     };
     NodeView { clusters: vec![cluster], ..NodeView::default() }

@@ -1,6 +1,6 @@
 //! How a check reads: the English of the catalogue.
 
-use super::{BeaconState, ClockSource, Grade, Measured, PowerSource, SleepSetting};
+use super::{BeaconState, ClockSource, Grade, Measured, PowerSource, RouterState, SleepSetting};
 
 pub(super) struct Words {
     pub(super) title: &'static str,
@@ -35,11 +35,11 @@ pub(super) fn of(measured: &Measured) -> Words {
             why: BEACON,
             remedy: Some(beacon_remedy(url.is_some(), *state)),
         },
-        Measured::Reachability { dialled_in, direct, relayed, others } => Words {
+        Measured::Reachability { dialled_in, direct, relayed, others, router } => Words {
             title: "Reachability",
-            found: reachability(dialled_in, (*direct, *relayed, *others)),
+            found: reachability(dialled_in, (*direct, *relayed, *others), router),
             why: REACH,
-            remedy: Some("Open the node's port in your router, or go on with the relay."),
+            remedy: Some(reachability_remedy(router)),
         },
         Measured::Disk { free_mib, full_in_days } => Words {
             title: "Disk",
@@ -119,8 +119,12 @@ fn beacon_remedy(is_set: bool, state: BeaconState) -> &'static str {
     }
 }
 
-fn reachability(dialled_in: &[String], (direct, relayed, others): (u8, u8, u8)) -> String {
-    match dialled_in {
+fn reachability(
+    dialled_in: &[String],
+    (direct, relayed, others): (u8, u8, u8),
+    router: &RouterState,
+) -> String {
+    let found = match dialled_in {
         [] if others == 0 => "Known when this node is in a cluster.".into(),
         [] if direct > 0 => format!(
             "This node reaches {direct} of {others} operators directly. None has had to open a connection to it yet, so \
@@ -129,6 +133,35 @@ fn reachability(dialled_in: &[String], (direct, relayed, others): (u8, u8, u8)) 
         [] if relayed > 0 => "Others reach this node through a relay only.".into(),
         [] => "No operator is connected yet.".into(),
         names => format!("Others reach this node directly: {} did.", names.join(", ")),
+    };
+    match router {
+        RouterState::Unknown => found,
+        RouterState::Silent => format!("{found} No router here opens ports when a program asks (UPnP)."),
+        RouterState::Refuses { reason } => {
+            let reason: String = reason.chars().filter(|c| !c.is_control()).take(80).collect();
+            format!("{found} The router does not open a port: {}.", reason.trim_end_matches('.'))
+        }
+        RouterState::Nested { address } => format!(
+            "{found} The router stands behind another one, of the provider or in this house ({address}), so that it cannot \
+             let anybody in."
+        ),
+        RouterState::Open { outside } => {
+            format!("{found} The router lets others in at {}.", outside.join(", "))
+        }
+    }
+}
+
+const fn reachability_remedy(router: &RouterState) -> &'static str {
+    match router {
+        RouterState::Nested { .. } => {
+            "Go on with a relay that the others know too; or ask the provider for a public address, or use IPv6."
+        }
+        RouterState::Silent | RouterState::Refuses { .. } => {
+            "Turn on UPnP in your router, or forward the node's port to this computer there; or go on with the relay."
+        }
+        RouterState::Unknown | RouterState::Open { .. } => {
+            "Open the node's port in your router, or go on with the relay."
+        }
     }
 }
 

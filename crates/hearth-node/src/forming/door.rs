@@ -139,6 +139,8 @@ async fn start(
     let config = HostConfig {
         secret_key: key.to_bytes(),
         listen,
+        quic: true,
+        map_ports: false,
         peers,
         relays,
         protocols: vec![Protocol { id: PROTOCOL, max_frame_bytes: FRAME_BYTES, pattern: Pattern::Dialogue }],

@@ -7,6 +7,7 @@ use hearth_api::{DutyRecord, Effectiveness, Machine, OnChain};
 use hearth_beacon::{NodeStatus, Progress};
 use hearth_duties::{Report, ValidatorRecord};
 use hearth_obol::wire::PeerInfo;
+use hearth_p2p::Router;
 use hearth_types::{ChainSpec, Duty, Epoch, LockHash, OperatorIndex, Slot, UnixMillis};
 use tokio::sync::{mpsc, watch};
 
@@ -63,6 +64,8 @@ pub(crate) enum News {
     Past(Vec<DutyRecord>),
     /// How many of the duties are done, from the history.
     Effectiveness(Effectiveness),
+    /// How it stands with the router at home.
+    Router(Router),
     /// Nothing is signed until this epoch is over, because the folder was restored from a backup.
     Waits(Epoch),
     /// A step on the road of a duty.

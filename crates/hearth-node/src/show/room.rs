@@ -1,13 +1,15 @@
 //! The cluster as this node sees it: who is here.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hearth_api::{
-    ClusterReply, ClusterStage, ClusterView, Effectiveness, NextDuty, Reach, SeatState, SeatView,
+    ClusterReply, ClusterStage, ClusterView, Effectiveness, NextDuty, Reach, RouterState, SeatState, SeatView,
     ValidatorStage,
 };
 use hearth_duties::{ValidatorRecord, Waiting};
 use hearth_obol::wire::PeerInfo;
+use hearth_p2p::Router;
 use hearth_types::{ChainSpec, Duty, Epoch, OperatorIndex, UnixMillis};
 
 use super::chronicle::{Chronicle, Told};
@@ -63,6 +65,7 @@ impl Room {
             }
             News::Effectiveness(effectiveness) => cluster.effectiveness = effectiveness,
             News::Waits(epoch) => self.waits_until = Some(epoch),
+            News::Router(router) => cluster.router = router_state(router),
             News::Duty(report) => {
                 let told = self.chronicle.take(spec?, &report, &cluster.seats);
                 cluster.strip = self.chronicle.strip();
@@ -132,7 +135,21 @@ impl Seated {
             next_duty: None,
             strip: Vec::new(),
             effectiveness: Effectiveness::default(),
+            router: RouterState::Unknown,
             health: hearth_api::Health::default(),
+        }
+    }
+}
+
+fn router_state(router: Router) -> RouterState {
+    match router {
+        Router::NotAsked | Router::Looking => RouterState::Unknown,
+        Router::Silent => RouterState::Silent,
+        Router::Refuses(reason) => RouterState::Refuses { reason },
+        Router::Nested(address) => RouterState::Nested { address: address.to_string() },
+        Router::Open(opened) => {
+            let outside: BTreeSet<String> = opened.iter().map(|at| at.outside.to_string()).collect();
+            RouterState::Open { outside: outside.into_iter().collect() }
         }
     }
 }

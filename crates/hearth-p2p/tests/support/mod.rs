@@ -48,6 +48,8 @@ pub(crate) fn config(position: u8, peers: Vec<PeerConfig>) -> HostConfig {
     HostConfig {
         secret_key: Zeroizing::new(secret(position)),
         listen: vec!["127.0.0.1:0".into()],
+        quic: false,
+        map_ports: false,
         peers,
         relays: Vec::new(),
         protocols: vec![NOTE, ASK],
@@ -56,6 +58,7 @@ pub(crate) fn config(position: u8, peers: Vec<PeerConfig>) -> HostConfig {
             ping_interval: Duration::from_millis(100),
             redial_first: Duration::from_millis(50),
             redial_longest: Duration::from_millis(200),
+            direct_retry: Duration::from_millis(500),
             ..Timing::default()
         },
         limits: Limits { reports_per_peer: 4096, ..Limits::default() },

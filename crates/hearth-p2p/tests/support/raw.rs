@@ -9,10 +9,10 @@ use libp2p::{
     core::{
         Endpoint,
         muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox},
-        transport::{DialOpts, PortUse},
+        transport::{Boxed, DialOpts, PortUse},
         upgrade::Version,
     },
-    identity, noise, tcp, yamux,
+    identity, noise, tcp, tls, yamux,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -29,16 +29,28 @@ pub(crate) struct Raw {
     driver: JoinHandle<()>,
 }
 
+/// Room for more streams than any bound of a host.
+fn many_streams() -> yamux::Config {
+    let mut yamux = yamux::Config::default();
+    yamux.set_max_num_streams(4096);
+    yamux
+}
+
 impl Raw {
     pub(crate) async fn dial(keys: &identity::Keypair, address: &str) -> Self {
-        let mut yamux = yamux::Config::default();
-        // Room for more streams than any bound of a host.
-        yamux.set_max_num_streams(4096);
-        let mut transport = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
-            .upgrade(Version::V1Lazy)
-            .authenticate(noise::Config::new(keys).unwrap())
-            .multiplex(yamux)
-            .boxed();
+        let plain = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)).upgrade(Version::V1Lazy);
+        let secured = plain.authenticate(noise::Config::new(keys).unwrap());
+        Self::dial_by(secured.multiplex(many_streams()).boxed(), address).await
+    }
+
+    /// With TLS, and nothing but TLS.
+    pub(crate) async fn dial_with_tls(keys: &identity::Keypair, address: &str) -> Self {
+        let plain = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)).upgrade(Version::V1);
+        let secured = plain.authenticate(tls::Config::new(keys).unwrap());
+        Self::dial_by(secured.multiplex(many_streams()).boxed(), address).await
+    }
+
+    async fn dial_by(mut transport: Boxed<(PeerId, StreamMuxerBox)>, address: &str) -> Self {
         let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
         let address: Multiaddr = address.parse().unwrap();
         let (remote, muxer) = transport.dial(address, options).unwrap().await.unwrap();

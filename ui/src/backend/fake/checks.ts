@@ -20,7 +20,7 @@ export function checks(beacons: readonly BeaconView[], computer: FakeComputer, d
     ),
     ...(beacons.length === 0 ? [none()] : beacons.map(beaconRow)),
     row(
-      { check: "reachability", dialled_in: dialledIn, direct: dialledIn.length, relayed: 0, others: dialledIn.length },
+      { check: "reachability", dialled_in: dialledIn, direct: dialledIn.length, relayed: 0, others: dialledIn.length, router: { state: "unknown" } },
       dialledIn.length > 0 ? "good" : "unknown",
       "Reachability",
       dialledIn.length > 0

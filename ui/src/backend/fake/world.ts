@@ -145,6 +145,7 @@ export class World {
       next_duty: book?.next(nowMs) ?? null,
       strip,
       effectiveness: { day: share(book, nowMs, 1), week: share(book, nowMs, 7), month: null },
+      router: { state: "unknown" },
       health: { flame: "ash", sentence: "", here: 0, spare: 0 },
     };
     return { ...view, health: judge(this.node, view, this.#alerts().filter((a) => a.cluster === null || a.cluster === view.id)) };

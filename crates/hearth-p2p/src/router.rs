@@ -1,0 +1,326 @@
+//! Asking the router at home to let others in: a port of its own that it passes on to this computer (UPnP).
+//!
+//! Whether others come in by it is another question; the proof is a connection that a peer opens.
+//!
+//! The router is asked again and again: for its address, which its provider may change at any time, and to keep the ports open, which
+//! it forgets when it is started again. What it says is believed no further than that it is told to peers, who find out by themselves.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use igd_next::aio::Gateway;
+use igd_next::aio::tokio::{Tokio, search_gateway};
+use igd_next::{AddPortError, PortMappingProtocol, SearchOptions};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a router keeps a port open that nobody asks for again.
+const LEASE_S: u32 = 3_600;
+/// How long a router may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What the router's page shows beside the open port.
+const DESCRIPTION: &str = "Hearth";
+
+/// What is known of the router between this computer and the others.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Router {
+    /// It is not asked.
+    #[default]
+    NotAsked,
+    /// It is being looked for.
+    Looking,
+    /// None answers: there is none, or it does not let programs open ports.
+    Silent,
+    /// It does not open a port, for this reason.
+    Refuses(String),
+    /// It opens ports, but stands behind another router itself, whose address nobody outside reaches.
+    Nested(IpAddr),
+    /// It passes these ports on.
+    Open(Vec<Opened>),
+}
+
+/// A port of the router's that leads here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Opened {
+    /// Where others find it.
+    pub outside: SocketAddr,
+    /// Whether it is for UDP.
+    pub udp: bool,
+}
+
+/// How often a router is bothered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Between two times that its address is asked for.
+    pub(crate) look: Duration,
+    /// Between two times that it is asked to keep the ports open.
+    pub(crate) renew: Duration,
+    /// Longest pause between two searches for one that does not answer.
+    pub(crate) longest: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let (look, renew, longest) = (30, 300, 600);
+        Self {
+            look: Duration::from_secs(look),
+            renew: Duration::from_secs(renew),
+            longest: Duration::from_secs(longest),
+        }
+    }
+}
+
+/// A port of this computer's.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Inside {
+    pub(crate) port: u16,
+    pub(crate) udp: bool,
+}
+
+/// Keeps these ports open until `stop`, and says how it stands.
+pub(crate) async fn keep_open(
+    ports: Vec<Inside>,
+    (search, pace): (impl Fn() -> SearchOptions, Pace),
+    view: watch::Sender<Router>,
+    stop: CancellationToken,
+) {
+    let mut pause = pace.look;
+    let mut held: Option<Held> = None;
+    view.send_replace(Router::Looking);
+    loop {
+        let turn = async {
+            if held.is_none() {
+                held =
+                    timeout(PATIENCE, search_gateway(search())).await.ok().and_then(Result::ok).map(Held::new);
+            }
+            match &mut held {
+                Some(router) => router.look(&ports, pace.renew).await,
+                None => Router::Silent,
+            }
+        };
+        let found = tokio::select! {
+            found = turn => found,
+            () = stop.cancelled() => break,
+        };
+        // A router that has no answer any more may be another one now.
+        let lost = matches!(found, Router::Silent | Router::Refuses(_));
+        pause = if lost { (pause * 2).min(pace.longest) } else { pace.look };
+        if lost {
+            held = None;
+        }
+        view.send_if_modified(|shown| {
+            let changed = *shown != found;
+            if changed {
+                tracing::info!(router = ?found, "the router at home");
+                *shown = found;
+            }
+            changed
+        });
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    if let Some(router) = held {
+        router.give_back().await;
+    }
+}
+
+/// A router that answered.
+struct Held {
+    gateway: Gateway<Tokio>,
+    /// When the ports were opened last, at which address, and which they are.
+    opened: Option<(Instant, IpAddr, Vec<Opened>)>,
+}
+
+impl Held {
+    const fn new(gateway: Gateway<Tokio>) -> Self {
+        Self { gateway, opened: None }
+    }
+
+    /// Asks for its address, and to open the ports where it is time.
+    async fn look(&mut self, ports: &[Inside], renew: Duration) -> Router {
+        let Ok(Ok(outside)) = timeout(PATIENCE, self.gateway.get_external_ip()).await else {
+            return Router::Silent;
+        };
+        if !is_public(outside) {
+            return Router::Nested(outside);
+        }
+        match &self.opened {
+            Some((at, ip, opened)) if *ip == outside && at.elapsed() < renew => {
+                return Router::Open(opened.clone());
+            }
+            _ => {}
+        }
+        let Ok(here) = address_towards(self.gateway.addr) else { return Router::Silent };
+        let mut opened = Vec::new();
+        for inside in ports {
+            match timeout(PATIENCE, open(&self.gateway, here, *inside)).await {
+                Ok(Ok(port)) => {
+                    opened.push(Opened { outside: SocketAddr::new(outside, port), udp: inside.udp });
+                }
+                Ok(Err(reason)) => return Router::Refuses(reason),
+                Err(_) => return Router::Silent,
+            }
+        }
+        self.opened = Some((Instant::now(), outside, opened.clone()));
+        Router::Open(opened)
+    }
+
+    async fn give_back(self) {
+        let Some((_, _, opened)) = self.opened else { return };
+        for Opened { outside, udp } in opened {
+            // A router that does not answer forgets it within the hour.
+            let _ =
+                timeout(Duration::from_secs(1), self.gateway.remove_port(protocol(udp), outside.port())).await;
+        }
+    }
+}
+
+const fn protocol(udp: bool) -> PortMappingProtocol {
+    if udp { PortMappingProtocol::UDP } else { PortMappingProtocol::TCP }
+}
+
+/// Opens the port of the same number, or another where that is taken.
+async fn open(gateway: &Gateway<Tokio>, here: IpAddr, inside: Inside) -> Result<u16, String> {
+    let (protocol, local) = (protocol(inside.udp), SocketAddr::new(here, inside.port));
+    let same = |lease| gateway.add_port(protocol, inside.port, local, lease, DESCRIPTION);
+    let outcome = match same(LEASE_S).await {
+        Err(AddPortError::OnlyPermanentLeasesSupported) => same(0).await,
+        outcome => outcome,
+    };
+    match outcome {
+        Ok(()) => Ok(inside.port),
+        Err(AddPortError::PortInUse) => {
+            gateway.add_any_port(protocol, local, LEASE_S, DESCRIPTION).await.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Our own address in the network in which the router is. Nothing is sent.
+fn address_towards(router: SocketAddr) -> std::io::Result<IpAddr> {
+    let any: IpAddr = if router.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(router)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// Whether others reach an address from anywhere.
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0b1100_0000 == 64; // RFC 6598, providers' NAT
+            !(shared || ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified())
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local())
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "../tests/support/home_router.rs"]
+mod home_router;
+
+#[cfg(test)]
+mod tests {
+    use super::home_router::{HomeRouter, Manner};
+    use super::*;
+
+    async fn comes_to(view: &mut watch::Receiver<Router>, wanted: impl Fn(&Router) -> bool) -> Router {
+        let wait = view.wait_for(|router| wanted(router));
+        timeout(Duration::from_secs(20), wait).await.expect("in time").expect("it is asked").clone()
+    }
+
+    fn asks(router: &HomeRouter) -> (watch::Receiver<Router>, CancellationToken, tokio::task::JoinHandle<()>) {
+        let (tell, view) = watch::channel(Router::NotAsked);
+        let stop = CancellationToken::new();
+        let often = Duration::from_millis(20);
+        let often = Pace { look: often, renew: often * 3, longest: often };
+        let ports = vec![Inside { port: 3610, udp: false }, Inside { port: 3610, udp: true }];
+        let task = tokio::spawn(keep_open(ports, (router.search(), often), tell, stop.clone()));
+        (view, stop, task)
+    }
+
+    #[tokio::test]
+    async fn a_router_opens_the_ports_and_closes_them_when_nobody_needs_them_any_more() {
+        let router = HomeRouter::start(Manner::Opens).await;
+        let (mut view, stop, task) = asks(&router);
+        let found = comes_to(&mut view, |router| matches!(router, Router::Open(_))).await;
+        let outside = "203.0.113.7:3610".parse().unwrap();
+        let expected = [Opened { outside, udp: false }, Opened { outside, udp: true }];
+        assert_eq!(found, Router::Open(expected.to_vec()));
+        assert_eq!(router.open_ports(), ["TCP 3610 -> 127.0.0.1:3610", "UDP 3610 -> 127.0.0.1:3610"]);
+        stop.cancel();
+        task.await.unwrap();
+        assert!(router.open_ports().is_empty());
+    }
+
+    #[tokio::test]
+    async fn where_the_port_is_somebody_elses_another_is_taken() {
+        let router = HomeRouter::start(Manner::IsInUse).await;
+        let (mut view, _stop, _task) = asks(&router);
+        let Router::Open(opened) = comes_to(&mut view, |router| matches!(router, Router::Open(_))).await else {
+            panic!("it opens");
+        };
+        assert!(opened.iter().all(|opened| opened.outside.port() != 3610), "{opened:?}");
+    }
+
+    #[tokio::test]
+    async fn a_router_behind_a_router_one_that_refuses_and_none_at_all_are_told_apart() {
+        let nested = HomeRouter::start(Manner::IsNested).await;
+        let (mut view, _stop, _task) = asks(&nested);
+        comes_to(&mut view, |router| *router == Router::Nested([100, 64, 3, 2].into())).await;
+        let strict = HomeRouter::start(Manner::Refuses).await;
+        let (mut view, _stop, _task) = asks(&strict);
+        comes_to(&mut view, |router| matches!(router, Router::Refuses(why) if !why.is_empty())).await;
+        let none = HomeRouter::start(Manner::IsAway).await;
+        let (mut view, _stop, _task) = asks(&none);
+        comes_to(&mut view, |router| *router == Router::Silent).await;
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_the_router_forgot_is_taken_again_and_a_new_address_is_told() {
+        let router = HomeRouter::start(Manner::Opens).await;
+        let (mut view, _stop, _task) = asks(&router);
+        comes_to(&mut view, |router| matches!(router, Router::Open(_))).await;
+        router.gets_address([198, 51, 100, 9]);
+        let there = |router: &Router| match router {
+            Router::Open(opened) => opened.iter().all(|at| at.outside.ip() == IpAddr::from([198, 51, 100, 9])),
+            _ => false,
+        };
+        comes_to(&mut view, there).await;
+        // It was started again, and has the same address.
+        router.forgets();
+        let again = async {
+            while router.open_ports().len() < 2 {
+                router.was_asked().await;
+            }
+        };
+        timeout(Duration::from_secs(20), again).await.expect("in time");
+    }
+
+    #[test]
+    fn addresses_that_nobody_outside_reaches_are_known() {
+        for (ip, public) in [
+            ("203.0.113.7", true),
+            ("100.63.255.255", true),
+            ("100.64.0.0", false),
+            ("100.127.255.255", false),
+            ("100.128.0.0", true),
+            ("10.1.2.3", false),
+            ("192.168.0.1", false),
+            ("172.31.0.1", false),
+            ("127.0.0.1", false),
+            ("169.254.1.1", false),
+            ("0.0.0.0", false),
+            ("2001:db8::1", true),
+            ("fd00::1", false),
+            ("fe80::1", false),
+        ] {
+            assert_eq!(is_public(ip.parse().unwrap()), public, "{ip}");
+        }
+    }
+}
