@@ -68,6 +68,14 @@ const TOOLS: &[Tool] = &[
         elsewhere: "WebKitWebDriver",
         need: Need::Everything,
     },
+    // For homes behind routers, made of network namespaces.
+    #[cfg(target_os = "linux")]
+    Tool {
+        command: &["sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; command -v nft && command -v ip"],
+        debian: "nftables iproute2",
+        elsewhere: "nft and ip",
+        need: Need::Everything,
+    },
     // Elsewhere the system brings its own web engine.
     #[cfg(target_os = "linux")]
     Tool {

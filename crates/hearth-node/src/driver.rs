@@ -386,6 +386,13 @@ impl Driver {
                 self.metrics.ping(operator, rtt);
                 self.teller.tell(News::Ping(operator, rtt, dialled_in));
             }
+            Event::NoWayThrough { operator } => {
+                tracing::info!(
+                    peer = %operator,
+                    "no way through the routers of both homes: messages go through a relay. A port that is open in one of \
+                     the two homes would do"
+                );
+            }
             Event::Router(router) => self.teller.tell(News::Router(router)),
             Event::DialFailed { operator, reason, retry_in } => {
                 tracing::debug!(peer = %operator, %reason, ?retry_in, "not reachable");

@@ -65,6 +65,12 @@ pub enum Event {
     },
     /// How it stands with the router at home.
     Router(Router),
+    /// Both routers between this host and a peer were tried at once, and did not let each other's packets in: what both say goes
+    /// through a relay until one of them can be reached.
+    NoWayThrough {
+        /// Which peer.
+        operator: OperatorIndex,
+    },
     /// A ping came back.
     Ping {
         /// Which peer.
@@ -218,6 +224,7 @@ impl fmt::Debug for Event {
                 write!(f, "DialFailed({operator}, {reason}, retry in {retry_in:?})")
             }
             Self::Ping { operator, rtt, .. } => write!(f, "Ping({operator}, {rtt:?})"),
+            Self::NoWayThrough { operator } => write!(f, "NoWayThrough({operator})"),
             Self::Router(router) => write!(f, "Router({router:?})"),
             Self::PingFailed { operator, reason } => write!(f, "PingFailed({operator}, {reason})"),
             Self::SendFailed { to, protocol, reason } => write!(f, "SendFailed({to}, {protocol}, {reason})"),

@@ -39,6 +39,8 @@ use crate::{
 
 /// Addresses kept of those that a peer says it has.
 const TOLD_ADDRESSES: usize = 16;
+/// How often the wait between two looks for a direct way doubles.
+const DIRECT_DOUBLINGS: u32 = 5;
 /// How soon a direct way is looked for after a connection through a relay: its two ends first try to get through both routers.
 const FIRST_DIRECT: Duration = Duration::from_secs(10);
 
@@ -110,6 +112,8 @@ pub(crate) struct Peer {
     next_dial: Option<Instant>,
     /// When a way without relay is looked for; `None` while there is one, or nobody is connected at all.
     next_direct: Option<Instant>,
+    /// How often it was looked for in vain.
+    tries: u32,
     connections: BTreeMap<ConnectionId, Connection>,
 }
 
@@ -137,6 +141,7 @@ impl Peer {
             backoff: Backoff::default(),
             next_dial: Some(Instant::now()),
             next_direct: None,
+            tries: 0,
             connections: BTreeMap::new(),
         }
     }
@@ -159,10 +164,18 @@ impl Peer {
         known.chain(told).cloned().collect()
     }
 
-    /// Looks for a way without relay, in a while, where there is a connection and none of that kind.
+    /// Whether it is connected, and through relays only.
+    fn is_behind_relays(&self) -> bool {
+        !self.connections.is_empty() && self.connections.values().all(Connection::is_relayed)
+    }
+
+    /// A connection came or went: begins to look for a way without relay, or stops.
     fn look_for_a_direct_way(&mut self, wait: Duration) {
-        let relayed = !self.connections.is_empty() && self.connections.values().all(Connection::is_relayed);
-        self.next_direct = (relayed && !self.direct_addresses().is_empty()).then(|| Instant::now() + wait);
+        if !self.is_behind_relays() {
+            (self.next_direct, self.tries) = (None, 0);
+        } else if self.next_direct.is_none() {
+            self.next_direct = Some(Instant::now() + wait);
+        }
     }
 }
 
@@ -281,24 +294,31 @@ impl Net {
         }
     }
 
-    /// Tries to reach peers directly that are connected through a relay.
+    /// Tries to reach peers directly that are connected through a relay: at every address known, and through both routers once
+    /// more. Its two ends try that when a circuit is opened, with what they know then of their addresses.
     fn dial_directly_due(&mut self) {
         let now = Instant::now();
+        let own = *self.swarm.local_peer_id();
         for (id, peer) in &mut self.peers {
             if peer.next_direct.is_none_or(|due| due > now) {
                 continue;
             }
-            peer.look_for_a_direct_way(self.timing.direct_retry);
-            if peer.next_direct.is_none() {
-                continue;
-            }
-            let options = DialOpts::peer_id(*id)
-                .addresses(peer.direct_addresses())
-                .condition(PeerCondition::NotDialing)
-                .allocate_new_port()
-                .build();
-            if let Err(error) = self.swarm.dial(options) {
-                tracing::trace!(peer = %id, %error, "no direct way is looked for now");
+            peer.tries = peer.tries.saturating_add(1);
+            peer.next_direct = Some(now + self.timing.direct_retry * (1 << peer.tries.min(DIRECT_DOUBLINGS)));
+            let circuits =
+                peer.addresses.iter().filter(|address| dials(own, *id) && relay_of(address).is_some());
+            for addresses in [peer.direct_addresses(), circuits.cloned().collect()] {
+                if addresses.is_empty() {
+                    continue;
+                }
+                let options = DialOpts::peer_id(*id)
+                    .addresses(addresses)
+                    .condition(PeerCondition::Always)
+                    .allocate_new_port()
+                    .build();
+                if let Err(error) = self.swarm.dial(options) {
+                    tracing::trace!(peer = %id, %error, "no direct way is looked for now");
+                }
             }
         }
     }
@@ -314,7 +334,9 @@ impl Net {
         let told: BTreeSet<Multiaddr> = worth.take(TOLD_ADDRESSES).collect();
         if told.iter().ne(&peer.told) {
             peer.told = told.into_iter().collect();
-            peer.look_for_a_direct_way(Duration::ZERO);
+            if peer.next_direct.is_some() {
+                peer.next_direct = Some(Instant::now() + FIRST_DIRECT.min(self.timing.direct_retry));
+            }
         }
     }
 
@@ -435,12 +457,7 @@ impl Net {
                 info,
             })) => self.told_where(peer_id, connection_id, info.listen_addrs),
             SwarmEvent::Behaviour(BehaviourEvent::Punching(dcutr::Event { remote_peer_id, result })) => {
-                match result {
-                    Ok(_) => tracing::debug!(peer = %remote_peer_id, "a way through both routers"),
-                    Err(error) => {
-                        tracing::debug!(peer = %remote_peer_id, %error, "no way through both routers")
-                    }
-                }
+                self.punched(remote_peer_id, &result);
             }
             SwarmEvent::NewListenAddr { address, listener_id } => {
                 if let Some(relay) = self.relays.iter_mut().find(|relay| relay.listener == Some(listener_id)) {
@@ -473,6 +490,13 @@ impl Net {
         }
     }
 
+    /// Both ends of a connection through a relay have tried to get through their routers at the same moment.
+    fn punched(&self, id: PeerId, result: &Result<ConnectionId, dcutr::Error>) {
+        let (Some(peer), Err(error)) = (self.peers.get(&id), result) else { return };
+        tracing::debug!(peer = %id, %error, "no way through both routers");
+        self.mailbox.report(Event::NoWayThrough { operator: peer.operator }, peer.allowance.report());
+    }
+
     fn refused(&self, cause: ConnectionDenied, from: &Multiaddr) {
         match cause.downcast::<NotAnOperator>() {
             Ok(NotAnOperator(stranger)) => {
@@ -486,8 +510,15 @@ impl Net {
     fn answered(&mut self, id: PeerId, connection: ConnectionId, rtt: Duration) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(proof) = peer.connections.get_mut(&connection) else { return };
-        proof.proven = true;
-        let dialled_in = proof.dialled_in;
+        let is_new = !std::mem::replace(&mut proof.proven, true);
+        let (dialled_in, is_relayed) = (proof.dialled_in, proof.is_relayed());
+        if is_new && is_relayed {
+            // A circuit that was opened to try once more takes the place of the one before.
+            let older = peer.connections.iter().filter(|(other, at)| **other < connection && at.is_relayed());
+            for (older, _) in older {
+                self.swarm.close_connection(*older);
+            }
+        }
         peer.backoff.reset();
         let operator = peer.operator;
         // The pings of a connection that carries nothing say nothing of the one that does.
@@ -512,9 +543,11 @@ impl Net {
     }
 
     fn unanswered(&mut self, id: PeerId, connection: ConnectionId, failure: &ping::Failure) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        let event = Event::PingFailed { operator: peer.operator, reason: failure.to_string() };
-        self.mailbox.report(event, peer.allowance.report());
+        if let Some(peer) = self.peers.get(&id) {
+            let event = Event::PingFailed { operator: peer.operator, reason: failure.to_string() };
+            self.mailbox.report(event, peer.allowance.report());
+        }
+        // That of a relay as well: where a router forgot it, the place at the relay is asked for again.
         self.swarm.close_connection(connection);
     }
 
