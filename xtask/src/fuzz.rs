@@ -25,6 +25,8 @@ pub(crate) enum Target {
     Ceremony,
     /// Invitations, and messages of a gathering.
     Gathering,
+    /// Messages between operators who perform duties.
+    Wire,
 }
 
 impl Target {
@@ -36,6 +38,7 @@ impl Target {
             Self::Keystore => "keystore",
             Self::Ceremony => "ceremony",
             Self::Gathering => "gathering",
+            Self::Wire => "wire",
         }
     }
 
@@ -47,7 +50,7 @@ impl Target {
             // Twice what is read, so that the limit is passed as well.
             Self::Enr => 2 << 10,
             Self::Keystore => 3 << 10,
-            Self::Ceremony | Self::Gathering => 2 << 10,
+            Self::Ceremony | Self::Gathering | Self::Wire => 2 << 10,
         }
     }
 }

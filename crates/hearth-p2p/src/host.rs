@@ -328,7 +328,7 @@ impl Host {
     }
 
     /// Stops the host and waits until its tasks have ended. Messages already taken get
-    /// [`Timing::farewell`] to leave. Also for other handles of the same host; a second call just waits.
+    /// [`crate::Timing::farewell`] to leave. Also for other handles of the same host; a second call just waits.
     ///
     /// Dropping the future is safe: the host stops all the same.
     pub async fn shutdown(&self) {

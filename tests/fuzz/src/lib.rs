@@ -13,6 +13,7 @@ mod enr;
 mod gathering;
 mod keystore;
 mod lock;
+mod wire;
 
 use std::fmt::Display;
 
@@ -22,18 +23,20 @@ pub use enr::enr;
 pub use gathering::gathering;
 pub use keystore::keystore;
 pub use lock::lock;
+pub use wire::wire;
 
 /// What a target does with bytes.
 type Promise = fn(&[u8]);
 
 /// Every target, by the name of its file in `fuzz_targets/` and of its folder in `corpus/`.
-pub const TARGETS: [(&str, Promise); 6] = [
+pub const TARGETS: [(&str, Promise); 7] = [
     ("definition", definition),
     ("lock", lock),
     ("enr", enr),
     ("keystore", keystore),
     ("ceremony", ceremony),
     ("gathering", gathering),
+    ("wire", wire),
 ];
 
 /// Bytes of the longest sentence about a file. Parts of the file that a sentence repeats are cut, well below this.

@@ -154,7 +154,7 @@ impl PriorityCodec {
         let preferences = read(frame)?;
         let (key, id) = self.operators.get(from.position()).ok_or(PriorityRejection::Signature)?;
         if preferences.peer_id != *id {
-            let (named, sent_by) = (preferences.peer_id.chars().take(64).collect(), id.clone());
+            let (named, sent_by) = (shown(&preferences.peer_id), id.clone());
             return Err(PriorityRejection::OtherPeer { named, sent_by });
         }
         // Fields of later versions are signed as well, and stand where they stand.
@@ -210,23 +210,28 @@ fn check(all: &[&Preferences]) -> Result<(), Unusable> {
             return Err(Unusable::Duties { one: first.duty, other: preferences.duty });
         }
         if !peers.insert(&preferences.peer_id) {
-            return Err(Unusable::Peer(preferences.peer_id.clone()));
+            return Err(Unusable::Peer(shown(&preferences.peer_id)));
         }
         let mut names = BTreeSet::new();
         for topic in &preferences.topics {
             if !names.insert(&topic.name) {
-                return Err(Unusable::Topic(topic.name.clone()));
+                return Err(Unusable::Topic(shown(&topic.name)));
             }
             if i64::try_from(topic.priorities.len()).unwrap_or(i64::MAX) >= FIRST_PLACE {
                 return Err(Unusable::TooMany(topic.priorities.len()));
             }
             let mut entries = BTreeSet::new();
             if let Some(twice) = topic.priorities.iter().find(|entry| !entries.insert(*entry)) {
-                return Err(Unusable::Entry(twice.clone()));
+                return Err(Unusable::Entry(shown(twice)));
             }
         }
     }
     Ok(())
+}
+
+/// A text of somebody else's, as it may stand in a sentence.
+fn shown(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(64).collect()
 }
 
 /// The value that is agreed on: the lists in the order in which they came, ours first, and what follows from them.
