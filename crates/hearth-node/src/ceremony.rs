@@ -235,7 +235,8 @@ pub async fn hold_ceremony(
     let config = HostConfig {
         secret_key: key.to_bytes(),
         listen: meeting.listen.clone(),
-        quic: true,
+        // What a connection that died without a word still carries is lost for seconds; TCP says so at once.
+        quic: false,
         map_ports: false,
         peers,
         relays: meeting.relays.clone(),

@@ -87,7 +87,7 @@ pub struct Timing {
     pub redial_first: Duration,
     /// Longest wait before dialling again, before jitter.
     pub redial_longest: Duration,
-    /// Between attempts to reach a peer directly that is connected through a relay only.
+    /// Longest first wait before a peer is looked for directly that is connected through a relay only; later waits double.
     pub direct_retry: Duration,
     /// Between two times that connected peers tell each other where they are.
     pub identify: Duration,
@@ -109,7 +109,7 @@ impl Default for Timing {
             ping_timeout: Duration::from_secs(5),
             redial_first: Duration::from_secs(1),
             redial_longest: Duration::from_secs(30),
-            direct_retry: Duration::from_secs(60),
+            direct_retry: Duration::from_secs(10),
             identify: Duration::from_secs(60),
             handshake: Duration::from_secs(10),
             farewell: Duration::from_secs(1),

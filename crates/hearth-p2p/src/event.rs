@@ -42,7 +42,7 @@ pub enum Event {
         /// Where the answer goes. Dropping it closes the stream without one.
         reply: Reply,
     },
-    /// A peer without a working connection has one: it answered a first ping.
+    /// A peer without a working connection has one: it answered a first ping. Or messages take another way to it now.
     Connected {
         /// Which peer.
         operator: OperatorIndex,

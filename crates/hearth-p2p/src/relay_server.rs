@@ -86,6 +86,8 @@ struct Behaviour {
 
 /// Connections at once. A host behind one needs one.
 const CONNECTIONS: u32 = 1_024;
+/// Between two questions whether a host is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(5);
 /// How long a connection may be idle that has no reservation and no circuit.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -123,7 +125,7 @@ pub async fn serve_relay(
         identify: identify::Behaviour::new(
             identify::Config::new(PROTOCOL_VERSION.to_owned(), keys.public()).with_agent_version(agent),
         ),
-        ping: ping::Behaviour::new(ping::Config::new()),
+        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING).with_timeout(PING)),
     };
     let transport = transport::of_relay(&keys, &timing)?;
     let config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE);
@@ -165,6 +167,10 @@ pub async fn serve_relay(
             SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
                 let address = listen.first().map(|(text, _)| text.clone()).unwrap_or_default();
                 return Err(StartError::Listen { address, reason: error.to_string() });
+            }
+            // Whoever came back from another address has a place on a connection that leads nowhere; others would be sent there.
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { connection, result: Err(_), .. })) => {
+                swarm.close_connection(connection);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => {
                 if let Some(event) = told(event) {

@@ -32,7 +32,7 @@ const PORT: u16 = 3610;
 /// Where the relay is.
 const RELAY: &str = "203.0.113.1";
 /// Far more than anything takes; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Runs a command; itself, if it cannot be had or fails.
 fn works(command: &str) -> Result<(), String> {
@@ -303,26 +303,4 @@ fn where_no_way_leads_through_the_routers_that_is_said_and_the_relay_is_used_whe
     assert_eq!(addresses, again);
     a.says("connected ", is_relayed);
     b.says("connected ", is_relayed);
-}
-
-#[test]
-fn a_home_that_gets_another_address_is_found_again_and_reached_there() {
-    let Some(net) = Net::of("moves", Mapping::Steady) else { return };
-    let (_relay, addresses) = net.relay();
-    let address = addresses.split(' ').next().unwrap();
-    let mut a = net.start("ha", &format!("home 0 tcp {address}"));
-    let mut b = net.start("hb", &format!("home 1 tcp {address}"));
-    b.says("connected ", |at| !is_relayed(at) && at.contains("203.0.113.10"));
-    a.says("connected ", |at| !is_relayed(at) && at.contains("203.0.113.20"));
-    let router = net.name("ra");
-    for step in
-        ["link set wan down", "addr flush dev wan", "addr add 203.0.113.11/24 dev wan", "link set wan up"]
-    {
-        works(&format!("ip -n {router} {step}")).unwrap();
-    }
-    b.says("disconnected", |_| true);
-    // At first through the relay, then without.
-    b.says("connected ", is_relayed);
-    b.says("connected ", |at| !is_relayed(at) && at.contains("203.0.113.11"));
-    a.says("connected ", |at| !is_relayed(at) && at.contains("203.0.113.20"));
 }

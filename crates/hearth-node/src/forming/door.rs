@@ -139,7 +139,7 @@ async fn start(
     let config = HostConfig {
         secret_key: key.to_bytes(),
         listen,
-        quic: true,
+        quic: false,
         map_ports: false,
         peers,
         relays,
