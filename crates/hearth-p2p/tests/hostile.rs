@@ -140,7 +140,7 @@ async fn ten_thousand_junk_streams_are_capped_and_honest_messages_get_through() 
     let (honest, mut honest_events) = started(config(2, vec![peer(0, &address)])).await;
     connected(&mut honest_events, &[0]).await;
 
-    let hostile = Raw::dial(&keypair(1), &address[0]).await;
+    let mut hostile = Raw::dial(&keypair(1), &address[0]).await;
     let flood = async {
         // Kept open until all have been sent, as far as the host lets them.
         let (mut held, mut welcome) = (Vec::new(), true);
@@ -181,9 +181,13 @@ async fn ten_thousand_junk_streams_are_capped_and_honest_messages_get_through() 
     // The flooder itself is heard again once its junk has met its deadline.
     let speak = async {
         loop {
-            if let Some(mut stream) = hostile.open_with(NOTE.id, &framed(b"sorry")).await {
-                let _ = stream.close().await;
-                let _ = stream.read_to_end(&mut Vec::new()).await;
+            match hostile.open_with(NOTE.id, &framed(b"sorry")).await {
+                Some(mut stream) => {
+                    let _ = stream.close().await;
+                    let _ = stream.read_to_end(&mut Vec::new()).await;
+                }
+                // The host lost patience with it, as above.
+                None => hostile = Raw::dial(&keypair(1), &address[0]).await,
             }
         }
     };
