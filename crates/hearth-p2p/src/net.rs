@@ -145,11 +145,10 @@ impl Peer {
         newest.find(|connection| !connection.is_relayed()).or(any)
     }
 
-    /// Everywhere it may be without a relay.
-    fn direct_addresses(&self) -> Vec<Multiaddr> {
-        let known = self.addresses.iter().filter(|address| relay_of(address).is_none());
+    /// Everywhere it may be.
+    fn all_addresses(&self) -> Vec<Multiaddr> {
         let told = self.told.iter().filter(|address| !self.addresses.contains(*address));
-        known.chain(told).cloned().collect()
+        self.addresses.iter().chain(told).cloned().collect()
     }
 
     /// Whether it is connected, and through relays only.

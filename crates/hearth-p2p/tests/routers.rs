@@ -304,3 +304,29 @@ fn where_no_way_leads_through_the_routers_that_is_said_and_the_relay_is_used_whe
     a.says("connected ", is_relayed);
     b.says("connected ", is_relayed);
 }
+
+#[test]
+fn a_home_that_gets_another_address_is_found_again_and_reached_there() {
+    for by in ["moves-tcp", "quic-moves"] {
+        let quic = by.starts_with("quic");
+        let Some(net) = Net::of(by, Mapping::Steady) else { return };
+        let (_relay, addresses) = net.relay();
+        let address = addresses.split(' ').find(|at| at.contains("/quic-v1") == quic).unwrap();
+        let way = if quic { "quic" } else { "tcp" };
+        let mut a = net.start("ha", &format!("home 0 {way} {address}"));
+        let mut b = net.start("hb", &format!("home 1 {way} {address}"));
+        b.says("connected ", |at| !is_relayed(at) && at.contains("203.0.113.10"));
+        a.says("connected ", |at| !is_relayed(at) && at.contains("203.0.113.20"));
+        let router = net.name("ra");
+        for step in
+            ["link set wan down", "addr flush dev wan", "addr add 203.0.113.11/24 dev wan", "link set wan up"]
+        {
+            works(&format!("ip -n {router} {step}")).unwrap();
+        }
+        b.says("disconnected", |_| true);
+        b.says("connected ", is_relayed);
+        // Where the way was TCP, its old end keeps the port for up to two minutes; each attempt is a new chance.
+        b.says("connected ", |at| !is_relayed(at) && at.contains("203.0.113.11"));
+        a.says("connected ", |at| !is_relayed(at) && at.contains("203.0.113.20"));
+    }
+}

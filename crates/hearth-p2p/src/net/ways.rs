@@ -20,6 +20,7 @@ const TOLD_ADDRESSES: usize = 16;
 const DIRECT_DOUBLINGS: u32 = 8;
 
 impl Net {
+    /// Dials peers that are not connected.
     pub(super) fn dial_due(&mut self) {
         let now = Instant::now();
         for (id, peer) in &mut self.peers {
@@ -27,8 +28,7 @@ impl Net {
                 continue;
             }
             peer.next_dial = None;
-            let mut addresses = peer.addresses.clone();
-            addresses.extend(peer.told.iter().filter(|told| !peer.addresses.contains(*told)).cloned());
+            let addresses = peer.all_addresses();
             if addresses.is_empty() || !peer.connections.is_empty() {
                 continue; // Without an address the peer has to come to us.
             }
@@ -57,12 +57,10 @@ impl Net {
             peer.tries = peer.tries.saturating_add(1);
             let first = self.timing.direct_retry;
             peer.next_direct = Some(now + first * (1 << peer.tries.min(DIRECT_DOUBLINGS)));
-            let circuits =
-                peer.addresses.iter().filter(|address| dials(own, *id) && relay_of(address).is_some());
-            for addresses in [peer.direct_addresses(), circuits.cloned().collect()] {
-                if addresses.is_empty() {
-                    continue;
-                }
+            let (circuits, direct): (Vec<_>, Vec<_>) =
+                peer.all_addresses().into_iter().partition(|address| relay_of(address).is_some());
+            let circuits = if dials(own, *id) { circuits } else { Vec::new() };
+            for addresses in [direct, circuits].into_iter().filter(|addresses| !addresses.is_empty()) {
                 let options = DialOpts::peer_id(*id)
                     .addresses(addresses)
                     .condition(PeerCondition::Always)
