@@ -24,7 +24,7 @@ mod workflow;
 pub use agree::{Agreement, Early, Step};
 pub use cluster::{Cluster, ClusterValidator};
 pub use dialect::{AgreedAttestation, AgreedValue, Dialect, MalformedValue};
-pub use hearth_qbft::{Arming, Config, Round, Timer};
+pub use hearth_qbft::{Arming, Round, Timer};
 pub use message::{ConsensusDraft, ConsensusMessage, Digest, PartialAttestation, PartialSet, Proof, Value};
 pub use port::{ChainFailure, ChainQuery, ChainReply, Deadlined, ValidatorRecord, Waiting};
 pub use report::{Failure, Report, Stage};

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_types::Slot;
 use serde::{Deserialize, Serialize};
@@ -20,15 +21,17 @@ struct Spoken {
     through: Slot,
 }
 
-/// The file.
+/// The file. Clones are of the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct SpokenRecord {
     path: PathBuf,
+    /// What was written last. Held while writing: on a slow disk one slot may still be under way when the next one comes.
+    written: Arc<Mutex<Option<Slot>>>,
 }
 
 impl SpokenRecord {
     pub(crate) fn in_folder(folder: &Path) -> Self {
-        Self { path: folder.join(FILE_NAME) }
+        Self { path: folder.join(FILE_NAME), written: Arc::default() }
     }
 
     /// The last slot on record; `None` if nothing was ever said. A file that cannot be understood says nothing of the past,
@@ -48,10 +51,15 @@ impl SpokenRecord {
         }
     }
 
-    /// Returns when it survives a power cut. Never to be called with an earlier slot than before.
+    /// Returns when it survives a power cut that this slot, or a later one, is on record.
     pub(crate) fn write(&self, through: Slot) -> io::Result<()> {
-        let text = serde_json::to_vec(&Spoken { through }).map_err(io::Error::other)?;
-        replace_private(&self.path, &text)
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if Some(through) > *written {
+            let text = serde_json::to_vec(&Spoken { through }).map_err(io::Error::other)?;
+            replace_private(&self.path, &text)?;
+            *written = Some(through);
+        }
+        Ok(())
     }
 }
 
@@ -68,6 +76,8 @@ mod tests {
             record.write(Slot::new(slot)).unwrap();
             assert_eq!(record.read(now), Some(Slot::new(slot)));
         }
+        record.clone().write(Slot::new(999)).unwrap();
+        assert_eq!(record.read(now), Some(Slot::new(1_000)), "one that was overtaken");
         std::fs::write(folder.path().join(FILE_NAME), b"{\"thr").unwrap();
         assert_eq!(record.read(now), Some(now));
     }

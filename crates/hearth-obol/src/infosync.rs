@@ -8,7 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use hearth_duties::{Agreement, Config, ConsensusDraft, ConsensusMessage, Early, Step, Timer, Values};
+use hearth_duties::{Agreement, ConsensusDraft, ConsensusMessage, Early, Step, Timer, Values};
+use hearth_qbft::Config;
 use hearth_types::{ChainSpec, Duty, DutyKind, OperatorIndex, Slot, Threshold, UnixMillis};
 
 use crate::wire::priority::{

@@ -87,7 +87,7 @@ pub struct Timing {
     pub redial_first: Duration,
     /// Longest wait before dialling again, before jitter.
     pub redial_longest: Duration,
-    /// Longest first wait before a peer is looked for directly that is connected through a relay only; later waits double.
+    /// First wait before a peer is looked for directly that is connected through a relay only; later waits double.
     pub direct_retry: Duration,
     /// Between two times that connected peers tell each other where they are.
     pub identify: Duration,

@@ -154,15 +154,19 @@ impl Held {
             _ => {}
         }
         let Ok(here) = address_towards(self.gateway.addr) else { return Router::Silent };
-        let mut opened = Vec::new();
+        let (mut opened, mut refused) = (Vec::new(), None);
         for inside in ports {
             match timeout(PATIENCE, open(&self.gateway, here, *inside)).await {
                 Ok(Ok(port)) => {
                     opened.push(Opened { outside: SocketAddr::new(outside, port), udp: inside.udp });
                 }
-                Ok(Err(reason)) => return Router::Refuses(reason),
+                Ok(Err(reason)) => refused = Some(reason),
                 Err(_) => return Router::Silent,
             }
+        }
+        // One port of two is a way in.
+        if let Some(reason) = refused.filter(|_| opened.is_empty()) {
+            return Router::Refuses(reason);
         }
         self.opened = Some((Instant::now(), outside, opened.clone()));
         Router::Open(opened)
@@ -266,6 +270,15 @@ mod tests {
             panic!("it opens");
         };
         assert!(opened.iter().all(|opened| opened.outside.port() != 3610), "{opened:?}");
+    }
+
+    #[tokio::test]
+    async fn a_router_that_opens_ports_for_tcp_alone_lets_others_in_by_that() {
+        let router = HomeRouter::start(Manner::RefusesUdp).await;
+        let (mut view, _stop, _task) = asks(&router);
+        let outside = "203.0.113.7:3610".parse().unwrap();
+        let tcp = Router::Open(vec![Opened { outside, udp: false }]);
+        comes_to(&mut view, |router| *router == tcp).await;
     }
 
     #[tokio::test]

@@ -79,8 +79,8 @@ pub enum SyncRejection {
         /// The step that it reports.
         now: i64,
     },
-    /// Its first step is none that a ceremony begins with.
-    #[error("it begins at step {0}")]
+    /// The first step we hear of is none that a ceremony begins with: it goes on with one that we, or it, left.
+    #[error("it is at step {0} while we begin: one of the two was started again")]
     LateStart(i64),
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 pub(crate) enum Manner {
     Opens,
     Refuses,
+    RefusesUdp,
     IsInUse,
     IsNested,
     IsAway,
@@ -163,6 +164,7 @@ fn answer(request: &str, state: &mut State) -> (&'static str, String) {
     } else if request.contains(":AddPortMapping") {
         match state.manner {
             Manner::Refuses => fault(606, "Action not authorized"),
+            Manner::RefusesUdp if outside.starts_with("UDP") => fault(606, "Action not authorized"),
             Manner::IsInUse if outside.ends_with(" 3610") => fault(718, "ConflictInMappingEntry"),
             _ => {
                 let (client, port) =
