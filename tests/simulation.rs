@@ -5,12 +5,24 @@
 use std::collections::BTreeSet;
 
 use hearth_duties::Report;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
 use hearth_sim::world::{Behaviour, Disturbance, World};
 
 /// How many seeds each story is told with; more with `HEARTH_SEEDS`.
 fn seeds(usual: u64) -> std::ops::Range<u64> {
     0..std::env::var("HEARTH_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(usual)
 }
+
+const BYZANTINE: [Behaviour; 6] = [
+    Behaviour::Mute,
+    Behaviour::Equivocator,
+    Behaviour::Replayer,
+    Behaviour::Forger,
+    Behaviour::DoubleSigner,
+    Behaviour::Withholder,
+];
 
 fn assert_safe(world: &World) {
     world.assert_no_slashable_pair();
@@ -111,8 +123,8 @@ fn an_ocean_between_the_operators_costs_no_round() {
 
 #[test]
 fn one_byzantine_operator_of_four_neither_stops_nor_splits_the_cluster() {
-    for behaviour in [Behaviour::Mute, Behaviour::Equivocator, Behaviour::Replayer, Behaviour::Forger] {
-        for seed in seeds(8) {
+    for behaviour in BYZANTINE {
+        for seed in seeds(6) {
             let number = u8::try_from(seed % 4).expect("below four") + 1;
             let mut world = World::seeded(seed).validators(4).byzantine(number, behaviour).start();
             world.disturb(0..4, Disturbance::DelayUpToMs(200));
@@ -137,6 +149,80 @@ fn a_forger_is_named() {
         })
         .collect();
     assert_eq!(named, BTreeSet::from([1]));
+}
+
+/// Who is said to have said two things that exclude each other.
+fn accused(world: &World) -> BTreeSet<u8> {
+    let reports = world.reports().iter();
+    let accused = reports.filter_map(|(_, report)| match report {
+        Report::Equivocated { operator, .. } => Some(operator.share().get()),
+        _ => None,
+    });
+    accused.collect()
+}
+
+#[test]
+fn who_signs_two_things_for_one_duty_is_found_out_and_nobody_else_is_accused() {
+    let mut world = World::seeded(5).validators(2).byzantine(2, Behaviour::DoubleSigner).start();
+    world.disturb(0..4, Disturbance::LossPercent(30));
+    world.run_until(8);
+    assert_safe(&world);
+    assert_eq!(accused(&world), BTreeSet::from([2]));
+}
+
+#[test]
+fn who_keeps_his_signatures_from_one_operator_costs_no_duty_and_it_shows_there() {
+    let mut world = World::seeded(5).validators(2).byzantine(1, Behaviour::Withholder).start();
+    world.run_until(6);
+    world.assert_every_attestation_included(0..=4);
+    let lacks = |at: u8| {
+        let finished = world.reports().iter().filter(move |(by, _)| by.share().get() == at);
+        finished.filter(|(_, report)| {
+            matches!(report, Report::Finished { signers, .. } if signers.iter().all(|share| share.get() != 1))
+        })
+    };
+    assert!(lacks(2).count() > 0, "operator 2 sees that operator 1 signs nothing");
+    assert_eq!(lacks(3).count() + lacks(4).count(), 0, "the others see him sign");
+}
+
+/// Whatever can go wrong goes wrong, as the seed has it: at most as much as a cluster of this size is to survive.
+#[test]
+fn random_faults_split_nothing_and_once_they_heal_every_duty_is_done() {
+    for seed in seeds(40) {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let operators = [4, 4, 4, 7][rng.random_range(0..4)];
+        let mut world = World::seeded(seed).operators(operators).validators(rng.random_range(1..4));
+        let bad = rng.random_bool(0.6).then(|| rng.random_range(1..=operators));
+        if let Some(number) = bad {
+            world = world.byzantine(number, BYZANTINE[rng.random_range(0..BYZANTINE.len())]);
+        }
+        let mut world = world.start();
+        for _ in 0..rng.random_range(1..6) {
+            let from = rng.random_range(0..6);
+            let slots = from..rng.random_range(from + 1..=6);
+            let other = |one: u8, by: u8| (one - 1 + by) % operators + 1;
+            let one = rng.random_range(1..=operators);
+            let disturbance = match rng.random_range(0..6) {
+                0 => Disturbance::LossPercent(rng.random_range(5..60)),
+                1 => Disturbance::DelayUpToMs(rng.random_range(50..3_000)),
+                2 => Disturbance::DelayMs(rng.random_range(20..800)),
+                3 => Disturbance::DuplicatePercent(rng.random_range(10..90)),
+                4 => Disturbance::Split((1..=operators).filter(|_| rng.random_bool(0.5)).collect()),
+                _ => Disturbance::OneWay(one, other(one, rng.random_range(1..operators))),
+            };
+            world.disturb(slots, disturbance);
+        }
+        for _ in 0..rng.random_range(0..6) {
+            let number = rng.random_range(1..=operators);
+            let (slot, after_ms) = (rng.random_range(1..6), rng.random_range(0..12_000));
+            world.stumble(number, slot, after_ms, rng.random_range(20..6_000));
+        }
+        world.run_until(11);
+        assert_safe(&world);
+        world.assert_every_attestation_included(8..=9);
+        let wrongly: Vec<_> = accused(&world).into_iter().filter(|number| Some(*number) != bad).collect();
+        assert!(wrongly.is_empty(), "seed {seed}: {wrongly:?} are accused and {bad:?} is bad");
+    }
 }
 
 #[test]

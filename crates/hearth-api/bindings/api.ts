@@ -125,6 +125,16 @@ export type AlertKind = { "code": "not_signing",
   /** Name of its folder. */
   folder: string,
   /** Why, as a sentence without its full stop. */
+  reason: string, } | { "code": "contradicted",
+  /** Its number. */
+  seat: number,
+  /** What to call it. */
+  name: string, } | { "code": "misfit",
+  /** Its number. */
+  seat: number,
+  /** What to call it. */
+  name: string,
+  /** Why, as a sentence without its full stop. */
   reason: string, } | { "code": "relay_only",
   /** Its number. */
   seat: number,
@@ -1036,7 +1046,13 @@ export type SeatView = {
   /** The version of that program. */
   version: string | null,
   /** Its clock minus ours. */
-  clock_offset_ms: number | null, };
+  clock_offset_ms: number | null,
+  /** When its node was started, by its own clock. */
+  started_ms: number | null,
+  /** Why its node and this one may not get along, as a sentence without its full stop. */
+  misfit: string | null,
+  /** When it last said two things of which an honest node says one. */
+  contradicted_ms: number | null, };
 
 export type ServerMessage = { "hello": Hello } | { "reply": {
   /** Which call. */

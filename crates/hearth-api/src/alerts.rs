@@ -182,6 +182,22 @@ pub enum AlertKind {
         /// Why, as a sentence without its full stop.
         reason: String,
     },
+    /// An operator said two things of which an honest node says one.
+    Contradicted {
+        /// Its number.
+        seat: u8,
+        /// What to call it.
+        name: String,
+    },
+    /// An operator's program does not fit ours.
+    Misfit {
+        /// Its number.
+        seat: u8,
+        /// What to call it.
+        name: String,
+        /// Why, as a sentence without its full stop.
+        reason: String,
+    },
     /// An operator is reached only through a relay.
     RelayOnly {
         /// Its number.
@@ -293,6 +309,20 @@ impl AlertKind {
                      other clusters of this node are not concerned."
                 ),
                 Some("Put that right, then stop the node and start it again.".into()),
+            ),
+            Self::Contradicted { name, .. } => (
+                format!("{name} said two different things"),
+                format!(
+                    "For one duty {name} signed two things of which an honest node signs one. The second was not used, and \
+                     the proof is kept in the folder 'evidence' of this node's data. One operator alone cannot get the \
+                     validator slashed; several at once could."
+                ),
+                Some(format!("Ask {name}: the node may run twice, or may have been restored from an old copy.")),
+            ),
+            Self::Misfit { name, reason, .. } => (
+                format!("{name}'s node may not fit this one"),
+                format!("{reason}. Duties may still be done, but do not count on it."),
+                Some(format!("Agree with {name} on what to run.")),
             ),
             Self::RelayOnly { name, .. } => (
                 format!("{name} is reached through a relay only"),

@@ -290,6 +290,15 @@ pub struct SeatView {
     pub version: Option<String>,
     /// Its clock minus ours.
     pub clock_offset_ms: Option<i64>,
+    /// When its node was started, by its own clock.
+    #[serde(default)]
+    pub started_ms: Option<u64>,
+    /// Why its node and this one may not get along, as a sentence without its full stop.
+    #[serde(default)]
+    pub misfit: Option<String>,
+    /// When it last said two things of which an honest node says one.
+    #[serde(default)]
+    pub contradicted_ms: Option<u64>,
 }
 
 impl SeatView {
@@ -429,6 +438,7 @@ impl NodeView {
                 short(&mut seat.nickname, NAME_BYTES);
                 short(&mut seat.client, TEXT_BYTES);
                 short(&mut seat.version, TEXT_BYTES);
+                short(&mut seat.misfit, TEXT_BYTES);
             }
         }
     }

@@ -267,6 +267,27 @@ fn a_node_that_must_not_sign_says_so_at_once() {
 }
 
 #[test]
+fn an_operator_that_said_two_things_is_told_for_a_day_and_one_that_does_not_fit_as_long_as_it_does_not() {
+    let mut owner = Owner::of(1);
+    for slot in 0..DAY + 200 {
+        let seat = &mut owner.view.clusters[0].seats[2];
+        if slot == 100 {
+            seat.contradicted_ms = Some(slot * SLOT_MS);
+        }
+        seat.misfit = (50..60).contains(&slot).then(|| "It runs version v0.19 of Charon".into());
+        owner.live_through(slot, false);
+    }
+    let told: Vec<_> = owner.told.iter().map(|(what, code, slot)| (*what, code.as_str(), *slot)).collect();
+    let expected = [
+        ("raised", "misfit", 50),
+        ("resolved", "misfit", 60),
+        ("raised", "contradicted", 100),
+        ("resolved", "contradicted", DAY + 100),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn a_cluster_that_does_not_run_is_told_and_nothing_is_said_against_the_others() {
     let mut owner = Owner::of(1);
     owner.view.left_out = vec![LeftOut { folder: "family".into(), reason: "its lock is damaged".into() }];

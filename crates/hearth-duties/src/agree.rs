@@ -6,6 +6,7 @@ use hearth_qbft::{Config, Input, Output, Qbft, Round, Timer, Vote};
 use hearth_types::{Duty, OperatorIndex};
 
 use crate::values::Values;
+use crate::witness::{Equivocation, Witness};
 use crate::{ConsensusDraft, ConsensusMessage, Digest, Proof, Value};
 
 /// Messages kept of one peer for one duty that has not begun. An honest peer sends a few a round.
@@ -18,6 +19,8 @@ pub enum Step {
     Send(ConsensusDraft),
     /// Call back when the round ends.
     Arm(Timer),
+    /// An operator said two things that exclude each other.
+    Accuse(OperatorIndex, Equivocation),
     /// The cluster has agreed.
     Decided {
         /// In which round.
@@ -56,13 +59,14 @@ pub struct Agreement {
     duty: Duty,
     instance: Qbft<Digest, Proof>,
     values: Values,
+    witness: Witness,
 }
 
 impl Agreement {
     /// Begins, with the messages that came early.
     pub fn begin(duty: Duty, config: Config, early: Early) -> (Self, Vec<Step>) {
         let Early { values, messages } = early;
-        let mut agreement = Self { duty, instance: Qbft::new(config), values };
+        let mut agreement = Self { duty, instance: Qbft::new(config), values, witness: Witness::default() };
         let mut steps = agreement.step(Input::Start);
         for (via, message) in messages {
             steps.extend(agreement.receive(via, message));
@@ -81,12 +85,17 @@ impl Agreement {
     /// After the decision no message can name anything new that matters.
     pub fn receive(&mut self, via: OperatorIndex, received: ConsensusMessage) -> Vec<Step> {
         let ConsensusMessage { message, values, .. } = received;
+        let accused = self.witness.hear(&message);
+        let mut steps: Vec<_> = accused.into_iter().map(|(who, proof)| Step::Accuse(who, proof)).collect();
         let usable = self.instance.decided().is_some()
             || self.values.admit(via, values)
                 && named_by(std::iter::once(&message.signed).chain(&message.justification).map(|s| &s.vote))
                     .iter()
                     .all(|digest| self.values.get(digest).is_some());
-        if usable { self.step(Input::Received(message)) } else { Vec::new() }
+        if usable {
+            steps.extend(self.step(Input::Received(message)));
+        }
+        steps
     }
 
     /// The timer of a round has fired.

@@ -9,6 +9,7 @@ use hearth_types::{
 use thiserror::Error;
 
 use crate::schedule::Definitions;
+use crate::witness::{Equivocation, SignedData};
 use crate::{Cluster, PartialAttestation, sign};
 
 /// Why a partial signature was not stored.
@@ -25,9 +26,12 @@ pub(crate) enum Unwelcome {
     Foreign,
     #[error("{0}")]
     OffDuty(String),
-    /// Two votes, or one vote in two ways; the first stays.
-    #[error("signed two different messages for {0}")]
-    Equivocation(Duty),
+    /// One vote with two signatures, of which at most one is good; the first stays.
+    #[error("sent two different signatures of one message for {0}")]
+    OtherSignature(Duty),
+    /// Two votes; the first stays.
+    #[error("signed two different messages")]
+    Equivocation(Equivocation),
 }
 
 impl Unwelcome {
@@ -157,8 +161,14 @@ impl Collection {
             return Err(Unwelcome::Foreign);
         }
         if let Some(earlier) = self.partials.get(&validator).and_then(|of| of.get(&partial.share)) {
-            let same = earlier.partial == partial;
-            return Err(if same { Unwelcome::Repeated } else { Unwelcome::Equivocation(self.duty) });
+            let earlier = earlier.partial;
+            return Err(if earlier.data != partial.data {
+                self.equivocation(spec, earlier, partial)
+            } else if earlier.signature != partial.signature {
+                Unwelcome::OtherSignature(self.duty)
+            } else {
+                Unwelcome::Repeated
+            });
         }
         if !self.roots.contains_key(&partial.data) {
             let vote = sign::vote(spec, self.duty.slot, &partial.data).map_err(Unwelcome::OffDuty)?;
@@ -167,6 +177,25 @@ impl Collection {
         self.partials.entry(validator).or_default().insert(partial.share, Stored { partial, check });
         self.weigh(cluster, validator);
         Ok(())
+    }
+
+    fn equivocation(
+        &self,
+        spec: &ChainSpec,
+        first: PartialAttestation,
+        second: PartialAttestation,
+    ) -> Unwelcome {
+        let signed = |PartialAttestation { data, signature, .. }| {
+            let root = sign::vote(spec, self.duty.slot, &data).map_err(Unwelcome::OffDuty)?.root;
+            Ok(Box::new(SignedData { data, root, signature }))
+        };
+        let PartialAttestation { validator, share, .. } = first;
+        match (signed(first), signed(second)) {
+            (Ok(first), Ok(second)) => {
+                Unwelcome::Equivocation(Equivocation::Partials { validator, share, first, second })
+            }
+            (Err(off), _) | (_, Err(off)) => off,
+        }
     }
 
     /// The next combination that is worth its cost: every validator that has enough partial signatures of one vote,

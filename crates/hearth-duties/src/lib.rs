@@ -19,6 +19,7 @@ mod schedule;
 mod sign;
 mod values;
 mod voice;
+mod witness;
 mod workflow;
 
 pub use agree::{Agreement, Early, Step};
@@ -30,6 +31,7 @@ pub use port::{ChainFailure, ChainQuery, ChainReply, Deadlined, ValidatorRecord,
 pub use report::{Failure, Report, Stage};
 pub use values::Values;
 pub use voice::{Silent, Speech, Voice};
+pub use witness::{Equivocation, SignedData};
 pub use workflow::{
     Alarm, CheckReply, Combination, Contradiction, Input, Objection, Output, SignReply, SignRequest, Workflow,
 };

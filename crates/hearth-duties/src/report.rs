@@ -4,7 +4,7 @@ use hearth_qbft::Round;
 use hearth_types::{Duty, OperatorIndex, ShareIndex, ValidatorIndex, ValidatorPubkey};
 use serde::Serialize;
 
-use crate::ChainFailure;
+use crate::{ChainFailure, Equivocation};
 
 /// How far a duty came. Ordered along the road.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -91,6 +91,16 @@ pub enum Report {
         operator: OperatorIndex,
         /// What it sent.
         reason: String,
+    },
+    /// A peer said two things that exclude each other: its node runs twice, forgot what it had said, or is not honest.
+    Equivocated {
+        /// The peer.
+        operator: OperatorIndex,
+        /// The duty.
+        duty: Duty,
+        /// Both.
+        #[serde(skip)]
+        proof: Equivocation,
     },
     /// This operator does not support what was proposed. Others may.
     Withheld {

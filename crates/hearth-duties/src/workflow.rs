@@ -425,6 +425,9 @@ impl<D: Dialect> Workflow<D> {
                     let at = self.dialect.round_deadline(&self.spec, duty, timer);
                     out.push(Output::SetAlarm { at, alarm: Alarm::RoundEnd(duty, timer) });
                 }
+                Step::Accuse(operator, proof) => {
+                    out.push(Output::Report(Report::Equivocated { operator, duty, proof }));
+                }
                 Step::Decided { round, value } => {
                     if let Some(road) = self.roads.get(&duty) {
                         let (leader, after_ms) = (road.agreement.leader(round), now.millis_since(road.due));
@@ -523,8 +526,10 @@ impl<D: Dialect> Workflow<D> {
             }
         }
         for offence in offences {
-            let reason = offence.to_string();
-            out.push(Output::Report(Report::Misbehaved { operator: from, reason }));
+            out.push(Output::Report(match offence {
+                Unwelcome::Equivocation(proof) => Report::Equivocated { operator: from, duty, proof },
+                other => Report::Misbehaved { operator: from, reason: other.to_string() },
+            }));
         }
         self.combine(duty, out);
     }

@@ -9,7 +9,7 @@ use hearth_crypto::k1::NodeKey;
 use hearth_crypto::{Verified, complete_slot};
 use hearth_duties::{
     Alarm, ChainReply, Cluster, Combination, ConsensusDraft, ConsensusMessage, Deadlined, Input, Output,
-    Report, Voice, Workflow,
+    Report, SignReply, Voice, Workflow,
 };
 use hearth_obol::infosync::Agreed;
 use hearth_obol::wire::partial::{self, PartialRejection};
@@ -30,9 +30,10 @@ use tokio_util::task::TaskTracker;
 use crate::alarms::Alarms;
 use crate::clock;
 use crate::event::{NodeEvent, Observer};
+use crate::evidence::{Caught, EvidenceFolder};
 use crate::infosync::{InfosyncDesk, NotHeard, Order};
 use crate::metrics::Metrics;
-use crate::peers::PeerInfoDesk;
+use crate::peers::{PeerInfoDesk, Told};
 use crate::show::{ClusterTeller, News, Notice};
 use crate::signing::SigningThread;
 use crate::spoken::SpokenRecord;
@@ -41,6 +42,10 @@ use crate::spoken::SpokenRecord;
 const ANSWERS_WAITING: usize = 256;
 /// Longest time that a stop waits for a duty under way.
 pub(crate) const LAST_DUTY: Duration = Duration::from_secs(12);
+
+/// Why nothing is signed while another program has this node's key.
+const RUNS_TWICE: &str = "a copy of this node runs somewhere else as well. Stop one of the two, and the other goes on by itself within a \
+                          quarter of an hour";
 
 /// How long work that nobody waits for any more may take to notice.
 const LEFTOVERS: Duration = Duration::from_secs(2);
@@ -64,6 +69,8 @@ pub(crate) enum Answer {
     MaySpeak(Slot),
     /// What a peer answered when it was asked what it prefers.
     Preferences(OperatorIndex, Vec<u8>),
+    /// What a peer answered when it was asked who it is, and how long that took.
+    Card(OperatorIndex, Vec<u8>, Duration),
 }
 
 /// Where they bring it.
@@ -97,7 +104,10 @@ pub(crate) struct Driver {
     pub(crate) network: Events,
     pub(crate) signing: SigningThread,
     pub(crate) answers: Answers,
+    pub(crate) evidence: EvidenceFolder,
     pub(crate) desk: PeerInfoDesk,
+    /// Whether the owner was told that this node waits because it runs twice.
+    pub(crate) runs_twice: bool,
     pub(crate) metrics: Metrics,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) teller: ClusterTeller,
@@ -168,7 +178,10 @@ impl Driver {
                 Some(answer) = self.answers.brought.recv() => {
                     inputs.extend(self.take(answer));
                 }
-                () = self.desk.next_round() => self.ask_who_they_are(&self.peers, tasks),
+                () = self.desk.next_round() => {
+                    self.ask_who_they_are(&self.peers, tasks);
+                    self.tell_of_a_twin();
+                }
                 () = tokio::time::sleep(alarms.nap(now).min(self.infosync.nap(now))) => {}
             }
         }
@@ -200,10 +213,23 @@ impl Driver {
                         tracing::error!(%error, duty = %set.duty, "our partial signatures cannot be sent")
                     }
                 },
+                Output::Sign(request) if self.desk.gives_way(clock::now()).is_some() => {
+                    let refused = |(validator, _)| (validator, Err(RUNS_TWICE.to_owned()));
+                    let signatures = request.votes.into_iter().map(refused).collect();
+                    inputs.push_back(Input::Signed(SignReply { duty: request.duty, signatures }));
+                }
                 Output::Sign(request) => handed_over(self.signing.ask(request))?,
                 Output::Check(request) => handed_over(self.signing.check(request))?,
                 Output::Combine(combination) => self.combine(combination, tasks),
-                Output::Report(report) => self.report(report),
+                Output::Report(report) => {
+                    if let Report::Equivocated { operator, duty, proof } = &report {
+                        self.keep_proof(
+                            Caught { operator: *operator, duty: *duty, proof: proof.clone() },
+                            tasks,
+                        );
+                    }
+                    self.report(report);
+                }
             }
         }
         Ok(())
@@ -226,6 +252,41 @@ impl Driver {
                 self.take_preferences(from, heard);
                 None
             }
+            Answer::Card(from, bytes, rtt) => {
+                match self.desk.take((from, &bytes), clock::now(), rtt) {
+                    Ok(Told { card, offset_ms, runs_twice }) => {
+                        tracing::debug!(peer = %from, version = card.version, nickname = card.nickname, "peer");
+                        self.teller.tell(News::Card(from, Box::new(card), offset_ms));
+                        self.say_if_twice(from, runs_twice);
+                    }
+                    Err(error) => tracing::debug!(peer = %from, %error, "the peer's card is unreadable"),
+                }
+                self.tell_of_a_twin();
+                None
+            }
+        }
+    }
+
+    /// Tells the owner whether this node waits because it runs twice.
+    fn tell_of_a_twin(&mut self) {
+        let waits = self.desk.gives_way(clock::now());
+        if waits.is_some() != self.runs_twice {
+            self.runs_twice = waits.is_some();
+            match waits {
+                Some(_) => tracing::error!("nothing is signed: {RUNS_TWICE}"),
+                None => tracing::info!(
+                    "nothing was heard of the other copy of this node for two epochs: it signs again"
+                ),
+            }
+            self.observe(&NodeEvent::RunsTwice { waits: self.runs_twice });
+            self.teller.tell(News::RunsTwice(waits.map(|_| RUNS_TWICE)));
+        }
+    }
+
+    fn say_if_twice(&mut self, from: OperatorIndex, runs_twice: bool) {
+        if runs_twice {
+            let reason = "its node runs twice: two programs have the key of its identity".to_owned();
+            self.report(Report::Misbehaved { operator: from, reason });
         }
     }
 
@@ -246,7 +307,10 @@ impl Driver {
     }
 
     /// Signs a consensus message and sends it to everybody, ourselves included, if anything may be said about its duty.
-    fn say(&self, draft: ConsensusDraft) -> Option<Verified<ConsensusMessage>> {
+    fn say(&mut self, draft: ConsensusDraft) -> Option<Verified<ConsensusMessage>> {
+        if self.desk.gives_way(clock::now()).is_some() {
+            return None;
+        }
         let speech = match self.voice.speak(draft) {
             Ok(speech) => speech,
             Err(silent) => {
@@ -271,7 +335,7 @@ impl Driver {
         let now = clock::now();
         let orders = self.infosync.ring(now);
         self.carry_out(orders);
-        let voice = self.voice;
+        let voice = &self.voice;
         if let Some(slot) = self.infosync.take_next(|slot| !voice.needs_record(slot)) {
             let hands = (&self.host, &self.answers.bring, tasks);
             let orders = self.infosync.begin((now, slot), &self.identity, hands);
@@ -329,6 +393,15 @@ impl Driver {
         });
     }
 
+    /// Off the loop: it may compute for milliseconds, and waits for the disk.
+    fn keep_proof(&self, caught: Caught, tasks: &TaskTracker) {
+        let evidence = self.evidence.clone();
+        tasks.spawn_blocking(move || match evidence.keep(&caught) {
+            Ok(path) => tracing::warn!(path = %path.display(), "the proof is kept"),
+            Err(error) => tracing::warn!(peer = %caught.operator, %error, "no proof is kept"),
+        });
+    }
+
     fn send_to_all(&self, protocol: &'static str, bytes: Vec<u8>) {
         let bytes = Bytes::from(bytes);
         for peer in &self.peers {
@@ -337,7 +410,8 @@ impl Driver {
     }
 
     fn ask_who_they_are(&self, peers: &[OperatorIndex], tasks: &TaskTracker) {
-        self.desk.ask(&self.host, peers, &self.teller, tasks);
+        let hands = (&self.host, &self.answers.bring, tasks);
+        self.desk.ask(peers, (clock::now(), &self.identity), hands);
     }
 
     fn hear(&mut self, event: Event, tasks: &TaskTracker) -> Option<Input> {
@@ -362,8 +436,10 @@ impl Driver {
                     Err(rejection) => self.reject(from, PARTIALS_PROTOCOL, &rejection),
                 }
             }
-            Event::Request { protocol: PEERINFO_PROTOCOL, reply, .. } => {
-                reply.send(self.desk.own(clock::now()))
+            Event::Request { from, protocol: PEERINFO_PROTOCOL, bytes, reply } => {
+                let (answer, runs_twice) = self.desk.answer((from, &bytes), clock::now(), &self.identity);
+                reply.send(answer);
+                self.say_if_twice(from, runs_twice);
             }
             Event::Request { from, protocol: PRIORITY_PROTOCOL, bytes, reply } => {
                 let (spec, now) = (Arc::clone(&self.spec), clock::now());
@@ -408,6 +484,10 @@ impl Driver {
 
     /// A checked consensus message goes to whom it is about.
     fn route(&mut self, via: OperatorIndex, message: Verified<ConsensusMessage>) -> Option<Input> {
+        if via != self.me && self.voice.is_used_by_another(self.me, &message) {
+            self.desk.hear_a_foreign_vote(clock::now());
+            self.tell_of_a_twin();
+        }
         if message.duty.kind != DutyKind::InfoSync {
             return Some(Input::Consensus { via, message });
         }
@@ -462,6 +542,9 @@ fn log(report: &Report) {
         }
         Report::Withheld { duty, leader, reason } => {
             tracing::warn!(%duty, %leader, reason, "a proposal that this node does not support");
+        }
+        Report::Equivocated { operator, duty, .. } => {
+            tracing::error!(peer = %operator, %duty, "the peer said two things that exclude each other");
         }
         Report::Misbehaved { operator, reason } => {
             tracing::warn!(peer = %operator, reason, "refused a message")

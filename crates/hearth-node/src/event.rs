@@ -38,6 +38,11 @@ pub enum NodeEvent {
         /// By topic, best first.
         topics: BTreeMap<String, Vec<String>>,
     },
+    /// Another program has this node's identity, and nothing is signed; or that is over.
+    RunsTwice {
+        /// Whether nothing is signed.
+        waits: bool,
+    },
     /// The node finished the duty under way and closed its database.
     Stopped,
     /// A step on the road of a duty.

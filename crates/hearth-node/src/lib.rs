@@ -15,6 +15,7 @@ mod checks;
 mod clock;
 mod driver;
 mod event;
+mod evidence;
 mod folder;
 mod forming;
 mod history;

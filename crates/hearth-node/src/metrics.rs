@@ -168,7 +168,9 @@ impl Metrics {
             }
             Report::Refused { .. } => drop(self.refused.inc()),
             Report::Withheld { leader, .. } => drop(self.withheld.get_or_create(&peer(*leader)).inc()),
-            Report::Misbehaved { operator, .. } => drop(self.misbehaved.get_or_create(&peer(*operator)).inc()),
+            Report::Misbehaved { operator, .. } | Report::Equivocated { operator, .. } => {
+                self.misbehaved.get_or_create(&peer(*operator)).inc();
+            }
             Report::Signed { .. } | Report::Completed { .. } | Report::ChainTrouble { .. } => {}
         }
     }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::driver::{Answers, Driver};
 use crate::event::{NodeEvent, Observer};
+use crate::evidence::EvidenceFolder;
 use crate::folder::DataFolder;
 use crate::infosync::InfosyncDesk;
 use crate::installation::Installation;
@@ -192,6 +193,10 @@ impl Place {
         stage.show_record(lock_hash, record);
 
         let infosync = InfosyncDesk::new(&cluster, &operators, &spec);
+        let evidence = EvidenceFolder::in_folder(folder.path(), lock_hash, Arc::new(cluster.clone()));
+        let life = (clock::now(), rand::random());
+        let identities = (lock_hash, cluster.me, operators.clone());
+        let desk = PeerInfoDesk::new(identities, settings.nickname, &spec, life);
         let (me, validators) = (cluster.me, cluster.validators.len());
         let listening = host.listen_addresses();
         tracing::info!(operator = me.share().get(), validators, cluster = facts.name, ?listening, "ready");
@@ -213,7 +218,9 @@ impl Place {
             network,
             signing,
             answers,
-            desk: PeerInfoDesk::new(lock_hash, settings.nickname),
+            evidence,
+            desk,
+            runs_twice: false,
             metrics,
             observer,
             teller,

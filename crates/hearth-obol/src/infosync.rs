@@ -252,6 +252,8 @@ impl Infosync {
                     let at = timing::round_deadline(&self.spec, duty(slot), timer);
                     out.push(Output::SetAlarm { at, alarm: Alarm::RoundEnd(slot, timer) });
                 }
+                // Who says two things here is found out in duties as well, where it matters.
+                Step::Accuse(..) => {}
                 Step::Decided { value, .. } => {
                     // One that cannot be read says nothing.
                     let topics = decode_result(&value.bytes).unwrap_or_default();

@@ -29,7 +29,7 @@ use crate::{
     gate::{Gate, KnownRelays, NotAnOperator},
     pipe::{Outgoing, Pipes},
     reconnect::Backoff,
-    relays::{Relay, relay_of},
+    relays::{Relay, Standing, relay_of},
     router::Router,
 };
 
@@ -80,6 +80,7 @@ pub(crate) struct Net {
     peers: BTreeMap<PeerId, Peer>,
     relays: Vec<Relay>,
     known_relays: KnownRelays,
+    standing: Standing,
     /// Where the router at home lets others in.
     outside: BTreeSet<Multiaddr>,
     /// Reports about nobody we know.
@@ -179,7 +180,8 @@ impl Net {
             snapshot.links = peers.values().map(|peer| (peer.operator, Link::default())).collect();
         });
         let outside = BTreeSet::new();
-        Self { swarm, peers, relays, known_relays, outside, strangers, timing, mailbox, snapshot }
+        let standing = Standing::default();
+        Self { swarm, peers, relays, known_relays, standing, outside, strangers, timing, mailbox, snapshot }
     }
 
     /// Runs until `stop` is cancelled or every handle is dropped, then lets what was taken leave and closes.
@@ -269,9 +271,16 @@ impl Net {
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                if cause.is_some() {
+                    self.broke(peer_id, connection_id);
+                }
                 self.closed(peer_id, connection_id);
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer_id), error, .. } => {
+                if let DialError::Transport(failures) = &error {
+                    let relays = failures.iter().filter_map(|(address, _)| relay_of(address));
+                    relays.for_each(|relay| self.standing.broke(relay, Instant::now()));
+                }
                 if let Some(peer) = self.peers.get_mut(&peer_id) {
                     peer.dial_failed(&error, &self.timing, &self.mailbox);
                 }
@@ -387,8 +396,17 @@ impl Net {
             let event = Event::PingFailed { operator: peer.operator, reason: failure.to_string() };
             self.mailbox.report(event, peer.allowance.report());
         }
+        self.broke(id, connection);
         // That of a relay as well: where a router forgot it, the place at the relay is asked for again.
         self.swarm.close_connection(connection);
+    }
+
+    /// A connection did not end as its ends wanted it. If it went through a relay, others are preferred for a while.
+    fn broke(&mut self, id: PeerId, connection: ConnectionId) {
+        let connection = self.peers.get(&id).and_then(|peer| peer.connections.get(&connection));
+        if let Some(relay) = connection.and_then(|connection| relay_of(&connection.address)) {
+            self.standing.broke(relay, Instant::now());
+        }
     }
 
     fn closed(&mut self, id: PeerId, connection: ConnectionId) {

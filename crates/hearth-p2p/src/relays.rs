@@ -6,6 +6,7 @@
 //!
 //! Source: spec/obol-p2p.md 2.4.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use libp2p::core::transport::ListenerId;
@@ -18,6 +19,8 @@ use crate::reconnect::Backoff;
 
 /// Longest wait before a reservation is tried again. Source: spec/obol-p2p.md 2.4.
 const LONGEST: Duration = Duration::from_secs(120);
+/// Time without a break after which a relay is as good as any.
+const FORGIVEN: Duration = Duration::from_secs(1_200);
 
 /// A relay at which this host can be reached, or tries to be.
 pub(crate) struct Relay {
@@ -65,6 +68,36 @@ impl Relay {
     }
 }
 
+/// How often ways through each relay broke lately. A relay does not see what it passes on, but it can pass on nothing, or only
+/// what it likes: then the pings of what goes through it fail, and others are preferred.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    breaks: BTreeMap<PeerId, (u32, Instant)>,
+}
+
+impl Standing {
+    /// A way through it broke, or could not be had.
+    pub(crate) fn broke(&mut self, relay: PeerId, now: Instant) {
+        let count = self.count(relay, now).saturating_add(1);
+        self.breaks.insert(relay, (count, now));
+    }
+
+    /// Of these addresses those that lead through no relay, and those through the relays that broke least.
+    pub(crate) fn best(&self, addresses: Vec<Multiaddr>, now: Instant) -> Vec<Multiaddr> {
+        let count = |address: &Multiaddr| relay_of(address).map(|relay| self.count(relay, now));
+        let least = addresses.iter().filter_map(count).min();
+        addresses
+            .into_iter()
+            .filter(|address| count(address).is_none_or(|breaks| Some(breaks) == least))
+            .collect()
+    }
+
+    fn count(&self, relay: PeerId, now: Instant) -> u32 {
+        let lately = self.breaks.get(&relay).filter(|(_, last)| now.duration_since(*last) < FORGIVEN);
+        lately.map_or(0, |(count, _)| *count)
+    }
+}
+
 /// The circuit through a relay; whoever is at its other end is not in it.
 pub(crate) fn through(relay: PeerId, address: &Multiaddr) -> Multiaddr {
     address.clone().with(Part::P2p(relay)).with(Part::P2pCircuit)
@@ -82,4 +115,28 @@ pub(crate) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
 /// Whether `me` dials `peer` through a relay that both know, by the bytes of the ids.
 pub(crate) fn dials(me: PeerId, peer: PeerId) -> bool {
     me.to_bytes() < peer.to_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_relays_that_broke_least_are_gone_through_and_direct_ways_are_always_tried() {
+        let at = |port: u16| -> Multiaddr { format!("/ip4/10.0.0.1/tcp/{port}").parse().unwrap() };
+        let [one, other] = [PeerId::random(), PeerId::random()];
+        let (direct, first, second) = (at(1), through(one, &at(2)), through(other, &at(3)));
+        let all = || vec![direct.clone(), first.clone(), second.clone()];
+        let (mut standing, start) = (Standing::default(), Instant::now());
+        assert_eq!(standing.best(all(), start), all());
+        standing.broke(one, start);
+        assert_eq!(standing.best(all(), start), [direct.clone(), second.clone()]);
+        assert_eq!(standing.best(vec![first.clone()], start), vec![first.clone()], "better than none");
+        standing.broke(other, start);
+        assert_eq!(standing.best(all(), start), all(), "one is as bad as the other");
+        standing.broke(other, start + FORGIVEN / 2);
+        assert_eq!(standing.best(all(), start + FORGIVEN / 2), [direct.clone(), first.clone()]);
+        assert_eq!(standing.best(all(), start + FORGIVEN * 2), all(), "forgiven");
+        assert_eq!(standing.best(vec![direct.clone()], start), [direct]);
+    }
 }

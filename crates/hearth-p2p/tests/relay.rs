@@ -9,10 +9,14 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hearth_p2p::{Event, Events, Host, HostConfig, RelayBounds, RelayEvent, RelayServer, serve_relay};
 use support::{NOTE, config, operator, peer, started, until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
@@ -164,6 +168,77 @@ async fn when_a_relay_dies_they_meet_at_the_other() {
     until(&mut one.1, lost).await;
     connected_by_relay(&mut one, 0).await;
     note(&zero, &mut one, (0, 1)).await;
+}
+
+/// Something in front of a relay that passes on what it likes: at first everything, then of each connection its beginning.
+async fn moody(relay: &str) -> (String, Arc<AtomicBool>) {
+    const BEGINNING: usize = 8_000;
+    let (place, id) = relay.split_once("/p2p/").expect("an address with an id");
+    let port: u16 = place.rsplit('/').next().and_then(|port| port.parse().ok()).expect("a port");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("/ip4/127.0.0.1/tcp/{}/p2p/{id}", listener.local_addr().expect("it is bound").port());
+    let bad = Arc::new(AtomicBool::new(false));
+    let mood = bad.clone();
+    tokio::spawn(async move {
+        while let Ok((inside, _)) = listener.accept().await {
+            let Ok(outside) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+            let ((from, to), (back_from, back_to)) = (inside.into_split(), outside.into_split());
+            for (mut from, mut to) in [(from, back_to), (back_from, to)] {
+                let mood = mood.clone();
+                tokio::spawn(async move {
+                    let (mut bytes, mut passed) = ([0; 4_096], 0);
+                    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+                        passed += length;
+                        if mood.load(Ordering::Relaxed) && passed > BEGINNING {
+                            continue; // Read, and kept.
+                        }
+                        if to.write_all(&bytes[..length]).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    (address, bad)
+}
+
+#[tokio::test]
+async fn through_a_relay_that_passes_on_what_it_likes_nobody_goes_while_there_is_another() {
+    let relay = Relay::start(8, "127.0.0.1:0").await;
+    let (address, bad) = moody(&relay.address).await;
+    let place = support::free_address();
+    let id = Relay::start(9, "127.0.0.1:0").await.address.split_once("/p2p/").expect("an id").1.to_owned();
+    let port = place.rsplit(':').next().expect("a port").to_owned();
+    let other = format!("/ip4/127.0.0.1/tcp/{port}/p2p/{id}");
+    let knowing = |me, peer| {
+        let mut config = HostConfig { relays: vec![address.clone(), other.clone()], ..hidden(me, peer, &[]) };
+        config.timing.ping_timeout = Duration::from_secs(1);
+        // Only what breaks makes them look for another way.
+        config.timing.direct_retry = Duration::from_secs(600);
+        config
+    };
+    let mut zero = started(knowing(0, 1)).await;
+    let mut one = started(knowing(1, 0)).await;
+    connected_by_relay(&mut zero, 1).await;
+    connected_by_relay(&mut one, 0).await;
+    note(&zero, &mut one, (0, 1)).await;
+    let mut honest = Relay::start(9, &place).await;
+    for _ in 0..2 {
+        honest.sees(|event| matches!(event, RelayEvent::Reserved(_))).await;
+    }
+    bad.store(true, Ordering::Relaxed);
+    for (host, peer) in [(&mut zero, 1), (&mut one, 0)] {
+        until(&mut host.1, |event| match event {
+            Event::Connected { operator: who, address } if who == operator(peer) => {
+                address.contains(&id).then_some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
+    note(&zero, &mut one, (0, 1)).await;
+    note(&one, &mut zero, (1, 0)).await;
 }
 
 #[tokio::test]

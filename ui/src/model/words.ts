@@ -221,6 +221,8 @@ export function fixOf(kind: AlertKind): Fix {
     case "not_signing":
     case "operator_dark":
     case "peer_slow":
+    case "contradicted":
+    case "misfit":
     case "relay_only":
       return "cluster";
     case "no_beacon_node":
@@ -267,6 +269,10 @@ export function alertKindWord(code: string): string {
       return t("alertKind.channelFails");
     case "left_out":
       return t("alertKind.leftOut");
+    case "contradicted":
+      return t("alertKind.contradicted");
+    case "misfit":
+      return t("alertKind.misfit");
     case "relay_only":
       return t("alertKind.relayOnly");
     default:

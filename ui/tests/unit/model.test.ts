@@ -203,6 +203,9 @@ describe("before a deposit", () => {
     client: version === null ? null : "hearth",
     version,
     clock_offset_ms: 0,
+    started_ms: null,
+    misfit: null,
+    contradicted_ms: null,
   });
   const keys = (practised: number | null) => ({ shares: [], sealed: true, folder: "", backed_up_ms: 1, practised_ms: practised });
   test.each([

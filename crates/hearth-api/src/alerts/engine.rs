@@ -41,6 +41,8 @@ const PROOF_EPOCHS: u64 = 2;
 /// Epochs that are looked back on for missed duties, and after which they become critical.
 const MISSED_WINDOW_EPOCHS: u64 = 2;
 const MISSED_CRITICAL_EPOCHS: u64 = 4;
+/// An operator that contradicted itself is not trusted for as long.
+const CONTRADICTED_MS: u64 = 24 * 60 * MINUTE;
 const PEER_SLOW_MS: u32 = 235;
 const PEER_FAST_MS: u32 = 200;
 
@@ -80,6 +82,8 @@ pub(super) enum Cause {
     OperatorDark(LockHash, u8),
     PeerSlow(LockHash, u8),
     RelayOnly(LockHash, u8),
+    Contradicted(LockHash, u8),
+    Misfit(LockHash, u8),
     NoBeaconNode,
     BeaconNodeDown(String),
     BeaconNodeSlow(String),
@@ -212,7 +216,7 @@ impl AlertEngine {
             }
             self.duties_missed(now_ms, cluster, epoch_ms, stuck || blind, &mut findings);
             for seat in cluster.seats.iter().filter(|seat| !seat.me) {
-                findings.extend(seat_findings(cluster, seat, stuck));
+                findings.extend(seat_findings(now_ms, cluster, seat, stuck));
             }
         }
         findings
@@ -373,7 +377,7 @@ fn channel_finding(channel: &ChannelView) -> Finding {
 
 /// What could be wrong with another operator. All of it is held back while the cluster cannot sign: that alert names
 /// who is missing.
-fn seat_findings(cluster: &ClusterView, seat: &SeatView, held: bool) -> [Finding; 3] {
+fn seat_findings(now_ms: u64, cluster: &ClusterView, seat: &SeatView, held: bool) -> [Finding; 5] {
     let (number, needed) = (seat.number, cluster.needed);
     let present = |seat: &&SeatView| matches!(seat.state, SeatState::Here | SeatState::Slow);
     let here = u8::try_from(cluster.seats.iter().filter(present).count()).unwrap_or(u8::MAX);
@@ -407,8 +411,30 @@ fn seat_findings(cluster: &ClusterView, seat: &SeatView, held: bool) -> [Finding
         Reach::Relay => Verdict::Bad,
         Reach::None => Verdict::Unknown,
     };
+    let contradicted = seat.contradicted_ms.is_some_and(|at| now_ms.saturating_sub(at) < CONTRADICTED_MS);
     let (id, name) = (cluster.id, seat.called());
     [
+        Finding {
+            held: false,
+            ..finding(
+                Cause::Contradicted(id, number),
+                AlertKind::Contradicted { seat: number, name: name.clone() },
+                Severity::Critical,
+                Verdict::bad_if(Some(contradicted)),
+                AT_ONCE,
+            )
+        },
+        finding(
+            Cause::Misfit(id, number),
+            AlertKind::Misfit {
+                seat: number,
+                name: name.clone(),
+                reason: seat.misfit.clone().unwrap_or_default(),
+            },
+            Severity::Warning,
+            Verdict::bad_if(Some(seat.misfit.is_some())),
+            AT_ONCE,
+        ),
         finding(
             Cause::OperatorDark(id, number),
             AlertKind::OperatorDark { seat: number, name: name.clone(), here, needed },

@@ -14,6 +14,7 @@ pub(super) fn why(kind: &AlertKind, delays: Delays) -> String {
     };
     let over = match (kind, delays.clear_ms) {
         (AlertKind::DutiesMissed { .. }, _) => "Over after two good duties in a row.".to_owned(),
+        (AlertKind::Contradicted { .. }, _) => "Over when it was not seen again for a day.".to_owned(),
         (AlertKind::NotSigning { .. }, 0) => "Over after two good duties.".to_owned(),
         (_, 0) => "Over as soon as it is so no more.".to_owned(),
         (_, ms) => format!("Over when it was so no more for {}.", lasting(ms)),
@@ -60,6 +61,8 @@ fn condition(kind: &AlertKind) -> String {
         AlertKind::OnBattery { .. } => "the computer runs on its battery".into(),
         AlertKind::ChannelFails { .. } => "a message through a channel does not arrive".into(),
         AlertKind::LeftOut { .. } => "a cluster in the node's folder cannot be run while others are".into(),
+        AlertKind::Contradicted { .. } => "an operator signed two things for one duty".into(),
+        AlertKind::Misfit { .. } => "an operator's program or cluster file does not fit ours".into(),
         AlertKind::RelayOnly { .. } => "an operator is reached through a relay only".into(),
     }
 }

@@ -88,6 +88,7 @@ impl Chronicle {
             Report::Refused { .. }
             | Report::Withheld { .. }
             | Report::Misbehaved { .. }
+            | Report::Equivocated { .. }
             | Report::ChainTrouble { .. } => {}
         }
         None

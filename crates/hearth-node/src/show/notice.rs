@@ -68,6 +68,8 @@ pub(crate) enum News {
     Router(Router),
     /// Nothing is signed until this epoch is over, because the folder was restored from a backup.
     Waits(Epoch),
+    /// Nothing is signed for this reason, as the end of "Not signing: …": the node runs twice. `None` once it does not any more.
+    RunsTwice(Option<&'static str>),
     /// A step on the road of a duty.
     Duty(Report),
     /// What blocks have of the attestations of a slot.

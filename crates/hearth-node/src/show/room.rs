@@ -7,10 +7,10 @@ use hearth_api::{
     ClusterReply, ClusterStage, ClusterView, Effectiveness, NextDuty, Reach, RouterState, SeatState, SeatView,
     ValidatorStage,
 };
-use hearth_duties::{ValidatorRecord, Waiting};
-use hearth_obol::wire::PeerInfo;
+use hearth_duties::{Report, ValidatorRecord, Waiting};
+use hearth_obol::wire::{Incompatible, PeerInfo};
 use hearth_p2p::Router;
-use hearth_types::{ChainSpec, Duty, Epoch, OperatorIndex, UnixMillis};
+use hearth_types::{ChainSpec, Duty, Epoch, LockHash, OperatorIndex, UnixMillis};
 
 use super::chronicle::{Chronicle, Told};
 use super::notice::News;
@@ -27,11 +27,13 @@ pub(super) struct Room {
     facts: ClusterReply,
     /// The last epoch in which nothing is signed.
     waits_until: Option<Epoch>,
+    /// Why nothing is signed while the node runs twice.
+    runs_twice: Option<&'static str>,
 }
 
 impl Room {
     pub(super) fn new(seated: Seated) -> Self {
-        Self { chronicle: Chronicle::new(&seated), facts: seated.facts, waits_until: None }
+        Self { chronicle: Chronicle::new(&seated), facts: seated.facts, waits_until: None, runs_twice: None }
     }
 
     /// What the lock says of the cluster, and the chain of its validators.
@@ -43,8 +45,11 @@ impl Room {
         &self.chronicle
     }
 
-    /// Why nothing is signed in `epoch`, if so: a restored node says that, and when it will sign.
+    /// Why nothing is signed in `epoch`, if so: it runs twice, or was restored and says when it will sign.
     pub(super) fn refuses(&self, epoch: Option<Epoch>) -> Option<String> {
+        if let Some(reason) = self.runs_twice {
+            return Some(reason.to_owned());
+        }
         let last = self.waits_until.filter(|last| epoch.is_none_or(|epoch| epoch <= *last))?;
         let next = last.get().saturating_add(1);
         Some(format!("restored from a backup, it waits for epoch {next} before it signs"))
@@ -65,8 +70,14 @@ impl Room {
             }
             News::Effectiveness(effectiveness) => cluster.effectiveness = effectiveness,
             News::Waits(epoch) => self.waits_until = Some(epoch),
+            News::RunsTwice(reason) => self.runs_twice = reason,
             News::Router(router) => cluster.router = router_state(router),
             News::Duty(report) => {
+                if let Report::Equivocated { operator, .. } = &report
+                    && let Some(seat) = seat(cluster, *operator)
+                {
+                    seat.contradicted_ms = Some(now.get());
+                }
                 let told = self.chronicle.take(spec?, &report, &cluster.seats);
                 cluster.strip = self.chronicle.strip();
                 return told;
@@ -187,11 +198,30 @@ fn ping(
 }
 
 fn card(cluster: &mut ClusterView, operator: OperatorIndex, card: PeerInfo, offset_ms: i64) {
+    let cluster_id = cluster.id;
     if let Some(seat) = seat(cluster, operator) {
         seat.version = Some(card.own_version().to_owned());
+        seat.started_ms = Some(card.started_at.get());
+        seat.misfit = misfit(&card, cluster_id);
         seat.nickname = Some(card.nickname).filter(|name| !name.is_empty());
         seat.client = Some(card.client);
         seat.clock_offset_ms = Some(offset_ms);
+    }
+}
+
+/// Why a peer's node and ours may not get along. Nothing of that keeps the two apart.
+fn misfit(card: &PeerInfo, ours: LockHash) -> Option<String> {
+    if card.lock_hash != Some(ours) {
+        return Some("It has another version of this cluster's lock file".into());
+    }
+    match card.compatibility() {
+        Ok(()) => None,
+        Err(Incompatible::Unreadable(version)) => {
+            Some(format!("It says that it runs version {version}, which is none of Obol's protocol"))
+        }
+        Err(Incompatible::Unsupported(version)) => {
+            Some(format!("It runs version {version} of Charon, which is older than this node can work with"))
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod hash;
 pub mod partial;
 mod payload;
 mod peerinfo;
+pub mod presence;
 pub mod priority;
 pub(crate) mod proto;
 #[cfg(test)]

@@ -48,6 +48,10 @@ pub struct PeerInfo {
     pub builder_api: bool,
     /// What its owner calls it. At most 32 characters.
     pub nickname: String,
+    /// Its statement that it is there, to be read with [`super::presence::Presence::read`]; empty of another program.
+    pub presence: Vec<u8>,
+    /// The last such statement that it heard of another life of whoever it is told to; empty if it heard none.
+    pub twin: Vec<u8>,
 }
 
 impl PeerInfo {
@@ -95,11 +99,13 @@ impl PeerInfo {
             builder_api_enabled: self.builder_api,
             nickname: shortened(&self.nickname, MOST_NICKNAME_CHARS),
             dv_client: self.client.clone(),
+            presence: self.presence.clone(),
+            twin: self.twin.clone(),
         }
         .encode_to_vec()
     }
 
-    /// Reads an answer. Requests need no reading: whatever they hold, the answer is our own information.
+    /// Reads an answer or a request.
     pub fn decode(frame: &[u8]) -> Result<Self, PeerInfoRejection> {
         if frame.len() > PEERINFO_FRAME_BYTES {
             return Err(PeerInfoRejection::Undecodable);
@@ -122,6 +128,8 @@ impl PeerInfo {
             started_at,
             builder_api: read.builder_api_enabled,
             nickname: shortened(&read.nickname, MOST_NICKNAME_CHARS),
+            presence: read.presence,
+            twin: read.twin,
         })
     }
 

@@ -165,6 +165,12 @@ pub(crate) struct PeerInfo {
     /// The implementation; empty means `charon`.
     #[prost(string, tag = "8")]
     pub(crate) dv_client: String,
+    /// Of Hearth only: a signed statement that this life of it is there.
+    #[prost(bytes = "vec", tag = "7001")]
+    pub(crate) presence: Vec<u8>,
+    /// Of Hearth only: the last such statement that was heard of another life of whoever asks.
+    #[prost(bytes = "vec", tag = "7002")]
+    pub(crate) twin: Vec<u8>,
 }
 
 /// What an operator's node prefers.

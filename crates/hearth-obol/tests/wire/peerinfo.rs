@@ -166,8 +166,11 @@ proptest! {
         nickname in "[a-z\u{e4}\u{1F525}]{0,32}",
         sent_at in 0_u64..=u64::MAX / 1_000_000,
         builder_api: bool,
+        presence: Vec<u8>,
+        twin: Vec<u8>,
     ) {
-        let info = PeerInfo { nickname, sent_at: UnixMillis::new(sent_at), builder_api, ..info() };
+        let sent_at = UnixMillis::new(sent_at);
+        let info = PeerInfo { nickname, sent_at, builder_api, presence, twin, ..info() };
         prop_assert_eq!(PeerInfo::decode(&info.encode()), Ok(info));
     }
 }
@@ -182,5 +185,7 @@ fn info() -> PeerInfo {
         started_at: UnixMillis::new(1_699_999_000_001),
         builder_api: true,
         nickname: "Käthe".into(),
+        presence: Vec::new(),
+        twin: Vec::new(),
     }
 }

@@ -28,7 +28,7 @@ impl Net {
                 continue;
             }
             peer.next_dial = None;
-            let addresses = peer.all_addresses();
+            let addresses = self.standing.best(peer.all_addresses(), now);
             if addresses.is_empty() || !peer.connections.is_empty() {
                 continue; // Without an address the peer has to come to us.
             }
@@ -57,8 +57,9 @@ impl Net {
             peer.tries = peer.tries.saturating_add(1);
             let first = self.timing.direct_retry;
             peer.next_direct = Some(now + first * (1 << peer.tries.min(DIRECT_DOUBLINGS)));
+            let addresses = self.standing.best(peer.all_addresses(), now);
             let (circuits, direct): (Vec<_>, Vec<_>) =
-                peer.all_addresses().into_iter().partition(|address| relay_of(address).is_some());
+                addresses.into_iter().partition(|address| relay_of(address).is_some());
             let circuits = if dials(own, *id) { circuits } else { Vec::new() };
             for addresses in [direct, circuits].into_iter().filter(|addresses| !addresses.is_empty()) {
                 let options = DialOpts::peer_id(*id)

@@ -37,6 +37,10 @@ pub enum Behaviour {
     Replayer,
     /// Signs garbage.
     Forger,
+    /// Signs another head as well.
+    DoubleSigner,
+    /// Sends its partial signatures to all but one.
+    Withholder,
 }
 
 /// Disturbances and when they apply.

@@ -12,7 +12,9 @@ use hearth_obol::wire::{ConsensusCodec, Gate, ObolDialect, partial};
 use hearth_qbft::Kind;
 use hearth_signer::{Keyring, Signer};
 use hearth_slashing::SlashingDb;
-use hearth_types::{ChainSpec, Duty, OperatorIndex, Root, SignatureBytes, Slot, UnixMillis, ValidatorPubkey};
+use hearth_types::{
+    ChainSpec, Duty, OperatorIndex, Root, SignatureBytes, Slot, UnixMillis, ValidatorPubkey, vote_of,
+};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
@@ -36,6 +38,8 @@ pub(super) struct Member {
     consensus: ConsensusCodec,
     key: NodeKey,
     signer: Signer,
+    /// For signing what the signer refuses; of a double signer only.
+    bare_shares: BTreeMap<ValidatorPubkey, SecretKey>,
     behaviour: Behaviour,
     brain: Option<Workflow<ObolDialect>>,
     /// The record that outlives a crash, and what follows from it for this life.
@@ -57,10 +61,14 @@ impl Member {
         shares: Vec<(ValidatorPubkey, SecretKey)>,
         behaviour: Behaviour,
     ) -> Self {
+        let bare = shares.iter().filter(|_| behaviour == Behaviour::DoubleSigner);
+        let copy = |secret: &SecretKey| SecretKey::from_bytes(&secret.to_bytes()).expect("it is one");
+        let bare_shares = bare.map(|(validator, secret)| (*validator, copy(secret))).collect();
         let record =
             SlashingDb::in_memory(spec.genesis_validators_root).expect("memory is always there to open");
         Self {
             signer: Signer::new(Keyring::new(shares), record),
+            bare_shares,
             spec: spec.clone(),
             cluster,
             consensus,
@@ -128,7 +136,12 @@ impl Member {
         let rejected = |reason: String| vec![Output::Report(Report::Misbehaved { operator: from, reason })];
         let input = match frame {
             Frame::Consensus(bytes) => match self.consensus.decode(bytes, gate) {
-                Ok(message) => Input::Consensus { via: from, message },
+                Ok(message) => {
+                    let me = self.cluster.me;
+                    let twin = self.is_honest() && self.voice.is_used_by_another(me, &message);
+                    assert!(!twin, "{me} takes what it said itself for a twin's: {message:?}");
+                    Input::Consensus { via: from, message }
+                }
                 Err(rejection) => return rejected(rejection.to_string()),
             },
             Frame::Partials(bytes) => match partial::decode(bytes, &self.cluster, gate) {
@@ -205,6 +218,14 @@ impl Member {
         let mut set = set.clone();
         match self.behaviour {
             Behaviour::Mute => return Vec::new(),
+            Behaviour::DoubleSigner => {
+                let Ok(other) = partial::encode(&self.spec, &self.signed_otherwise(&set)) else {
+                    return Vec::new();
+                };
+                let Ok(bytes) = partial::encode(&self.spec, &set) else { return Vec::new() };
+                let both = |to| [(to, bytes.clone()), (to, other.clone())];
+                return self.cluster.peers().flat_map(both).collect();
+            }
             Behaviour::Forger => set.partials.iter_mut().for_each(|partial| {
                 // A valid signature of something else.
                 partial.signature = self.key_of_a_stranger(&partial.validator);
@@ -212,7 +233,12 @@ impl Member {
             _ => {}
         }
         let Ok(bytes) = partial::encode(&self.spec, &set) else { return Vec::new() };
-        self.cluster.peers().map(|to| (to, bytes.clone())).collect()
+        // Who withholds leaves out the one after him.
+        let left_out = |to: &OperatorIndex| {
+            self.behaviour == Behaviour::Withholder
+                && to.position() == (self.cluster.me.position() + 1) % usize::from(self.cluster.operators)
+        };
+        self.cluster.peers().filter(|to| !left_out(to)).map(|to| (to, bytes.clone())).collect()
     }
 
     pub(super) fn replays(&self, rng: &mut ChaCha20Rng) -> Vec<(OperatorIndex, Frame)> {
@@ -240,6 +266,18 @@ impl Member {
         lie.draft.vote.value = Some(other.digest);
         lie.values.push(other);
         Some(lie)
+    }
+
+    /// The same with another head, signed as well.
+    fn signed_otherwise(&self, set: &PartialSet) -> PartialSet {
+        let mut other = set.clone();
+        for partial in &mut other.partials {
+            let share = self.bare_shares.get(&partial.validator).expect("a double signer keeps them");
+            partial.data.beacon_block_root = Root::new([0xee; 32]);
+            let root = vote_of(&self.spec, &partial.data).expect("its fork is known").root;
+            partial.signature = share.sign(&root).to_bytes();
+        }
+        other
     }
 
     fn key_of_a_stranger(&self, validator: &ValidatorPubkey) -> SignatureBytes {

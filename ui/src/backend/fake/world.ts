@@ -194,6 +194,9 @@ export function seat(number: number, nickname: string | null, more: Partial<Seat
     client: "hearth",
     version: "0.1.0",
     clock_offset_ms: 4,
+    started_ms: START_MS - 3 * 24 * 60 * 60_000,
+    misfit: null,
+    contradicted_ms: null,
     ...more,
   };
 }
