@@ -60,7 +60,7 @@ fn the_same_seed_gives_the_same_run() {
 fn a_cluster_of_four_survives_one_crash_and_a_lossy_network() {
     for seed in seeds(40) {
         let mut world = World::seeded(seed).validators(2).start();
-        world.disturb(0..5, Disturbance::LossPercent(10));
+        world.disturb(0..5, Disturbance::LossPercent(30));
         world.disturb(0..5, Disturbance::DelayUpToMs(400));
         world.disturb(0..5, Disturbance::DuplicatePercent(20));
         world.crash(3, 2..5);
@@ -114,6 +114,7 @@ fn a_one_way_deaf_pair_decides_one_value_or_none() {
 fn an_ocean_between_the_operators_costs_no_round() {
     let mut world = World::seeded(5).validators(4).start();
     world.disturb(0..6, Disturbance::DelayMs(117));
+    world.disturb(0..6, Disturbance::DelayUpToMs(40));
     world.run_until(6);
     assert_safe(&world);
     world.assert_every_attestation_included(0..=4);

@@ -7,8 +7,8 @@ use hearth_beacon::BeaconNodes;
 use hearth_duties::{Cluster, Voice, Workflow};
 use hearth_obol::wire::priority::{PRIORITY_FRAME_BYTES, PRIORITY_PROTOCOL};
 use hearth_obol::wire::{
-    CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_FRAME_BYTES,
-    PARTIALS_PROTOCOL, PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL,
+    CONSENSUS_FRAME_BYTES, CONSENSUS_PROTOCOL, ConsensusCodec, ObolDialect, PARTIALS_PROTOCOL,
+    PEERINFO_FRAME_BYTES, PEERINFO_PROTOCOL, partials_frame_bytes,
 };
 use hearth_p2p::{HostConfig, Pattern, PeerConfig, Protocol};
 use hearth_signer::Signer;
@@ -38,21 +38,17 @@ use crate::show::{News, Seated, Stage};
 use crate::signing::SigningThread;
 use crate::spoken::SpokenRecord;
 
-/// Everything that is said between operators.
-const PROTOCOLS: [Protocol; 4] = [
-    Protocol { id: CONSENSUS_PROTOCOL, max_frame_bytes: CONSENSUS_FRAME_BYTES, pattern: Pattern::OneWay },
-    Protocol { id: PARTIALS_PROTOCOL, max_frame_bytes: PARTIALS_FRAME_BYTES, pattern: Pattern::OneWay },
-    Protocol {
-        id: PEERINFO_PROTOCOL,
-        max_frame_bytes: PEERINFO_FRAME_BYTES,
-        pattern: Pattern::RequestResponse,
-    },
-    Protocol {
-        id: PRIORITY_PROTOCOL,
-        max_frame_bytes: PRIORITY_FRAME_BYTES,
-        pattern: Pattern::RequestResponse,
-    },
-];
+/// Everything that is said between operators of a cluster of so many validators.
+fn protocols(validators: usize) -> [Protocol; 4] {
+    use Pattern::{OneWay, RequestResponse};
+    [
+        (CONSENSUS_PROTOCOL, CONSENSUS_FRAME_BYTES, OneWay),
+        (PARTIALS_PROTOCOL, partials_frame_bytes(validators), OneWay),
+        (PEERINFO_PROTOCOL, PEERINFO_FRAME_BYTES, RequestResponse),
+        (PRIORITY_PROTOCOL, PRIORITY_FRAME_BYTES, RequestResponse),
+    ]
+    .map(|(id, max_frame_bytes, pattern)| Protocol { id, max_frame_bytes, pattern })
+}
 
 /// A cluster's folder, which nobody else uses while this lives.
 pub(crate) struct Place {
@@ -166,6 +162,8 @@ impl Place {
             teller.tell(News::Waits(epoch));
         }
 
+        let protocols = protocols(cluster.validators.len());
+        let longest = protocols.iter().map(|protocol| protocol.max_frame_bytes).max().unwrap_or_default();
         let config = HostConfig {
             secret_key: identity.to_bytes(),
             listen: settings.listen,
@@ -173,10 +171,11 @@ impl Place {
             map_ports: settings.map_ports,
             peers,
             relays: settings.relays.clone(),
-            protocols: PROTOCOLS.to_vec(),
+            protocols: protocols.to_vec(),
             agent: concat!("hearth/", env!("CARGO_PKG_VERSION")).into(),
             timing: hearth_p2p::Timing::default(),
-            limits: hearth_p2p::Limits::default(),
+            // One peer can make this node hold two messages of the longest kind, and no more.
+            limits: hearth_p2p::Limits { inbound_bytes_per_peer: 2 * longest, ..hearth_p2p::Limits::default() },
         };
         // Not stopped with the rest: the duty under way still needs its peers.
         let (host, network) = hearth_p2p::start(config, CancellationToken::new()).await?;

@@ -44,6 +44,15 @@ pub const PEERINFO_PROTOCOL: &str = "/charon/peerinfo/2.0.0";
 pub const CONSENSUS_FRAME_BYTES: usize = 32 << 20;
 /// Bytes of the longest message with partial signatures.
 pub const PARTIALS_FRAME_BYTES: usize = 128 << 20;
+/// Bytes of the longest message with partial signatures that is read in a cluster of so many validators: one entry for each, and
+/// the largest thing that one entry can be, which is a block with its blobs. Never more than [`PARTIALS_FRAME_BYTES`].
+pub const fn partials_frame_bytes(validators: usize) -> usize {
+    let entries = partial::MOST_ENTRY_BYTES.saturating_mul(validators).saturating_add(BLOCK_BYTES);
+    if entries < PARTIALS_FRAME_BYTES { entries } else { PARTIALS_FRAME_BYTES }
+}
+
+/// Bytes that a signed block with its blobs may take up: what was agreed on fitted in a consensus message.
+const BLOCK_BYTES: usize = CONSENSUS_FRAME_BYTES;
 /// Bytes of the longest peer information.
 pub const PEERINFO_FRAME_BYTES: usize = 1 << 20;
 

@@ -22,7 +22,7 @@ use super::value::{read_key, write_key};
 use super::{PARTIALS_FRAME_BYTES, performs};
 
 /// Bytes that one validator's entry may take. In SSZ it has about 480, as JSON about 1,100.
-const MOST_ENTRY_BYTES: usize = 4_096;
+pub(crate) const MOST_ENTRY_BYTES: usize = 4_096;
 
 /// Why a message with partial signatures was refused. One bad entry spoils the message. The caller adds which peer
 /// delivered it.
