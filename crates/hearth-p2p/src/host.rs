@@ -9,7 +9,6 @@ use std::{
 
 use bytes::Bytes;
 use hearth_types::OperatorIndex;
-use igd_next::SearchOptions;
 use libp2p::{
     Multiaddr, PeerId, StreamProtocol, Swarm,
     connection_limits::{self, ConnectionLimits},
@@ -33,7 +32,7 @@ use crate::{
     net::{Behaviour, Command, Link, Net, Peer, RelayNews, Snapshot, innermost},
     pipe::{Answer, Common, Outgoing, Pipes, ProtocolIndex, Question, Questions},
     relays::{Relay, dials, relay_of, through},
-    router::{self, Pace, Router},
+    router::{self, Pace, Router, Whom},
     transport,
 };
 
@@ -221,12 +220,7 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
     let (tell_router, router) = watch::channel(Router::default());
     let inside = if map_ports { net.ports_inside() } else { Vec::new() };
     if !inside.is_empty() {
-        tasks.spawn(router::keep_open(
-            inside,
-            (SearchOptions::default, Pace::default()),
-            tell_router,
-            stop.clone(),
-        ));
+        tasks.spawn(router::keep_open(inside, (Whom::default(), Pace::default()), tell_router, stop.clone()));
     }
     let (commands, taken) = mpsc::channel(limits.commands.max(1));
     let (relay_news, relays_told) = mpsc::unbounded_channel();

@@ -1,26 +1,28 @@
-//! Asking the router at home to let others in: a port of its own that it passes on to this computer (UPnP).
+//! Asking the router at home to let others in: a port of its own that it passes on to this computer (UPnP, PCP or NAT-PMP).
 //!
 //! Whether others come in by it is another question; the proof is a connection that a peer opens.
 //!
 //! The router is asked again and again: for its address, which its provider may change at any time, and to keep the ports open, which
 //! it forgets when it is started again. What it says is believed no further than that it is told to peers, who find out by themselves.
 
+mod pcp;
+mod upnp;
+
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use igd_next::aio::Gateway;
-use igd_next::aio::tokio::{Tokio, search_gateway};
-use igd_next::{AddPortError, PortMappingProtocol, SearchOptions};
+use igd_next::SearchOptions;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+
+use pcp::Pcp;
+use upnp::Upnp;
 
 /// How long a router keeps a port open that nobody asks for again.
 const LEASE_S: u32 = 3_600;
 /// How long a router may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What the router's page shows beside the open port.
-const DESCRIPTION: &str = "Hearth";
 
 /// What is known of the router between this computer and the others.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -78,10 +80,30 @@ pub(crate) struct Inside {
     pub(crate) udp: bool,
 }
 
+/// Where routers are looked for.
+pub(crate) struct Whom {
+    /// How to call for one that speaks UPnP.
+    pub(crate) search: Box<dyn Fn() -> SearchOptions + Send + Sync>,
+    /// Where everything is sent that is for outside: a router that speaks PCP is there.
+    pub(crate) gateway: Box<dyn Fn() -> Option<IpAddr> + Send + Sync>,
+}
+
+impl Default for Whom {
+    fn default() -> Self {
+        Self { search: Box::new(SearchOptions::default), gateway: Box::new(default_gateway) }
+    }
+}
+
+/// What the system says of it.
+fn default_gateway() -> Option<IpAddr> {
+    let gateway = netdev::get_default_gateway().ok()?;
+    gateway.ipv4.first().map(|ip| IpAddr::V4(*ip))
+}
+
 /// Keeps these ports open until `stop`, and says how it stands.
 pub(crate) async fn keep_open(
     ports: Vec<Inside>,
-    (search, pace): (impl Fn() -> SearchOptions, Pace),
+    (whom, pace): (Whom, Pace),
     view: watch::Sender<Router>,
     stop: CancellationToken,
 ) {
@@ -91,8 +113,7 @@ pub(crate) async fn keep_open(
     loop {
         let turn = async {
             if held.is_none() {
-                held =
-                    timeout(PATIENCE, search_gateway(search())).await.ok().and_then(Result::ok).map(Held::new);
+                held = Held::find(&whom).await;
             }
             match &mut held {
                 Some(router) => router.look(&ports, pace.renew).await,
@@ -127,79 +148,43 @@ pub(crate) async fn keep_open(
     }
 }
 
-/// A router that answered.
-struct Held {
-    gateway: Gateway<Tokio>,
-    /// When the ports were opened last, at which address, and which they are.
-    opened: Option<(Instant, IpAddr, Vec<Opened>)>,
+/// A router that is there, and how it is asked.
+enum Held {
+    Upnp(Upnp),
+    Pcp(Pcp),
 }
 
 impl Held {
-    const fn new(gateway: Gateway<Tokio>) -> Self {
-        Self { gateway, opened: None }
+    /// Looks for one: most routers in homes speak UPnP, those of Apple and many with free software PCP or its elder, NAT-PMP.
+    async fn find(whom: &Whom) -> Option<Self> {
+        if let Some(found) = Upnp::find((whom.search)()).await {
+            return Some(Self::Upnp(found));
+        }
+        (whom.gateway)().and_then(Pcp::at).map(Self::Pcp)
     }
 
     /// Asks for its address, and to open the ports where it is time.
     async fn look(&mut self, ports: &[Inside], renew: Duration) -> Router {
-        let Ok(Ok(outside)) = timeout(PATIENCE, self.gateway.get_external_ip()).await else {
-            return Router::Silent;
-        };
-        if !is_public(outside) {
-            return Router::Nested(outside);
+        match self {
+            Self::Upnp(router) => router.look(ports, renew).await,
+            Self::Pcp(router) => router.look(ports).await,
         }
-        match &self.opened {
-            Some((at, ip, opened)) if *ip == outside && at.elapsed() < renew => {
-                return Router::Open(opened.clone());
-            }
-            _ => {}
-        }
-        let Ok(here) = address_towards(self.gateway.addr) else { return Router::Silent };
-        let (mut opened, mut refused) = (Vec::new(), None);
-        for inside in ports {
-            match timeout(PATIENCE, open(&self.gateway, here, *inside)).await {
-                Ok(Ok(port)) => {
-                    opened.push(Opened { outside: SocketAddr::new(outside, port), udp: inside.udp });
-                }
-                Ok(Err(reason)) => refused = Some(reason),
-                Err(_) => return Router::Silent,
-            }
-        }
-        // One port of two is a way in.
-        if let Some(reason) = refused.filter(|_| opened.is_empty()) {
-            return Router::Refuses(reason);
-        }
-        self.opened = Some((Instant::now(), outside, opened.clone()));
-        Router::Open(opened)
     }
 
+    /// Closes the ports. A router that does not answer forgets them within two hours.
     async fn give_back(self) {
-        let Some((_, _, opened)) = self.opened else { return };
-        for Opened { outside, udp } in opened {
-            // A router that does not answer forgets it within the hour.
-            let _ =
-                timeout(Duration::from_secs(1), self.gateway.remove_port(protocol(udp), outside.port())).await;
+        match self {
+            Self::Upnp(router) => router.give_back().await,
+            Self::Pcp(router) => router.give_back().await,
         }
     }
 }
 
-const fn protocol(udp: bool) -> PortMappingProtocol {
-    if udp { PortMappingProtocol::UDP } else { PortMappingProtocol::TCP }
-}
-
-/// Opens the port of the same number, or another where that is taken.
-async fn open(gateway: &Gateway<Tokio>, here: IpAddr, inside: Inside) -> Result<u16, String> {
-    let (protocol, local) = (protocol(inside.udp), SocketAddr::new(here, inside.port));
-    let same = |lease| gateway.add_port(protocol, inside.port, local, lease, DESCRIPTION);
-    let outcome = match same(LEASE_S).await {
-        Err(AddPortError::OnlyPermanentLeasesSupported) => same(0).await,
-        outcome => outcome,
-    };
-    match outcome {
-        Ok(()) => Ok(inside.port),
-        Err(AddPortError::PortInUse) => {
-            gateway.add_any_port(protocol, local, LEASE_S, DESCRIPTION).await.map_err(|error| error.to_string())
-        }
-        Err(error) => Err(error.to_string()),
+/// What became of asking for each port: one port of two is a way in.
+fn outcome(opened: Vec<Opened>, refused: Option<String>) -> Router {
+    match refused {
+        Some(reason) if opened.is_empty() => Router::Refuses(reason),
+        _ => Router::Open(opened),
     }
 }
 
@@ -230,6 +215,8 @@ mod home_router;
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::home_router::{HomeRouter, Manner};
     use super::*;
 
@@ -244,7 +231,8 @@ mod tests {
         let often = Duration::from_millis(20);
         let often = Pace { look: often, renew: often * 3, longest: often };
         let ports = vec![Inside { port: 3610, udp: false }, Inside { port: 3610, udp: true }];
-        let task = tokio::spawn(keep_open(ports, (router.search(), often), tell, stop.clone()));
+        let whom = Whom { search: Box::new(router.search()), gateway: Box::new(|| None) };
+        let task = tokio::spawn(keep_open(ports, (whom, often), tell, stop.clone()));
         (view, stop, task)
     }
 
