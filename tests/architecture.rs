@@ -43,7 +43,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hearth-cli", &["types", "api", "node", "sim"]),
     // The app sees the node through its socket only: what holds keys has no web engine in it.
     ("hearth-app", &["api"]),
-    ("hearth-fuzz", &["types", "crypto", "signer", "dkg", "duties", "obol", "gathering"]),
+    ("hearth-fuzz", &["types", "crypto", "signer", "dkg", "duties", "obol", "gathering", "p2p"]),
 ];
 
 /// Third-party crates with one home (or few): nobody else may depend on them directly, in shipped code.

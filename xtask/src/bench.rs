@@ -57,11 +57,14 @@ struct Figure {
 
 /// What a cluster of four release nodes on loopback may take: figure of the demo's verdict, and limit.
 const CLUSTER: &[(&str, &str, f64)] = &[
-    ("cluster of 4: due to decided, p50", "/decide_ms/p50", 50_000.0),
+    ("cluster of 4: due to decided, p50", "/decide_ms/p50", 15_000.0),
+    ("cluster of 4: due to decided, p99", "/decide_ms/p99", 50_000.0),
     ("cluster of 4: due to whole signature, p50", "/complete_ms/p50", 50_000.0),
     ("cluster of 4: due to beacon node's answer, p50", "/submit_ms/p50", 50_000.0),
     ("cluster of 4: due to beacon node's answer, p99", "/submit_ms/p99", 1_000_000.0),
 ];
+/// Validators of the clusters whose processor time is measured.
+const MANY_VALIDATORS: [u16; 2] = [100, 1_000];
 /// MiB that a node may hold.
 const MEMORY_MIB: u64 = 60;
 
@@ -77,7 +80,13 @@ pub(crate) fn run(filter: &str) -> Result<()> {
         }
         figures.extend(parse(package, &String::from_utf8_lossy(&output.stdout)));
     }
-    let cluster = if filter.is_empty() { Some(cluster()?) } else { None };
+    let (mut cluster, mut busier) = (None, Vec::new());
+    if filter.is_empty() {
+        cluster = Some(self::cluster(1, 1)?);
+        for validators in MANY_VALIDATORS {
+            busier.push((validators, self::cluster(validators, 32)?));
+        }
+    }
     say("\n| benchmark | median | limit | median / limit |\n| --- | ---: | ---: | ---: |");
     for Figure { path, median_us } in &figures {
         let limit = LIMITS.iter().find(|(of, _)| path == of).map(|(_, limit)| *limit);
@@ -100,15 +109,28 @@ pub(crate) fn run(filter: &str) -> Result<()> {
             mib as f64 / MEMORY_MIB as f64
         ));
     }
+    for (validators, verdict) in &busier {
+        let figure = |pointer: &str| verdict.pointer(pointer).map(ToString::to_string).unwrap_or_default();
+        say(&format!(
+            "| cluster of 4, {validators} validators: processor time of the busiest node in a slot | {} ms | – | – |",
+            figure("/processor_ms_per_slot")
+        ));
+    }
+    say("\nBytes from one operator to one other in an epoch:\n");
+    let status = cargo(["bench", "--quiet", "--package", "hearth-sim", "--bench", "traffic"]).status()?;
+    if !status.success() {
+        bail!("the bytes could not be counted; to see why: cargo bench --package hearth-sim");
+    }
     Ok(())
 }
 
 /// Four release nodes over real sockets, as a whole.
-fn cluster() -> Result<Value> {
-    say("measuring a cluster of four release nodes on loopback ...");
+fn cluster(validators: u16, slots_per_epoch: u8) -> Result<Value> {
+    say(&format!("measuring a cluster of four release nodes on loopback, validators: {validators} ..."));
     let demo = ["run", "--release", "--quiet", "--package", "hearth-cli", "--", "demo", "--json"];
     let mut command = cargo(demo);
-    command.args(["--slots", "40", "--slot-ms", "1000", "--validators", "1"]);
+    command.args(["--slots", "40", "--slot-ms", "1000", "--validators", &validators.to_string()]);
+    command.args(["--slots-per-epoch", &slots_per_epoch.to_string()]);
     let output = command.stderr(Stdio::inherit()).output().context("cannot start the demo")?;
     if !output.status.success() {
         bail!("the demo missed duties: {}", String::from_utf8_lossy(&output.stdout));

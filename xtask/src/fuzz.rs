@@ -27,6 +27,8 @@ pub(crate) enum Target {
     Gathering,
     /// Messages between operators who perform duties.
     Wire,
+    /// How messages lie on a stream.
+    Frame,
 }
 
 impl Target {
@@ -39,6 +41,7 @@ impl Target {
             Self::Ceremony => "ceremony",
             Self::Gathering => "gathering",
             Self::Wire => "wire",
+            Self::Frame => "frame",
         }
     }
 
@@ -50,7 +53,7 @@ impl Target {
             // Twice what is read, so that the limit is passed as well.
             Self::Enr => 2 << 10,
             Self::Keystore => 3 << 10,
-            Self::Ceremony | Self::Gathering | Self::Wire => 2 << 10,
+            Self::Ceremony | Self::Gathering | Self::Wire | Self::Frame => 2 << 10,
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Settings {
     pub listen: Vec<String>,
     /// Whether QUIC is listened for as well, at the same ports by UDP.
     pub quic: bool,
-    /// Whether the router at home is asked to let other operators in at those ports (UPnP).
+    /// Whether the router at home is asked to let other operators in at those ports (UPnP, PCP or NAT-PMP).
     pub map_ports: bool,
     /// Where other operators are: operator number (counted from 1) to `host:port` or multiaddr.
     #[serde(deserialize_with = "numbered")]

@@ -82,13 +82,15 @@ impl Memory {
     }
 }
 
-#[cfg(test)]
 impl Memory {
     /// A claim on a pool of its own.
     pub(crate) fn of_kibibytes(kibibytes: usize) -> Self {
-        Self { pool: Arc::new(Semaphore::new(kibibytes)), held: None }
+        Self { pool: Arc::new(Semaphore::new(kibibytes.min(Semaphore::MAX_PERMITS))), held: None }
     }
+}
 
+#[cfg(test)]
+impl Memory {
     /// What is claimed now.
     pub(crate) fn claimed_kibibytes(&self) -> usize {
         self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)

@@ -101,6 +101,30 @@ where
     }
 }
 
+/// How a length stands in front of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Framing {
+    /// On a stream of its own.
+    Single,
+    /// In a dialogue.
+    Dialogue,
+}
+
+/// Reads the message at the beginning of these bytes, as from a stream that ends after them. Claims at most twice what is there.
+pub async fn read_frame(bytes: &[u8], framing: Framing, limit: usize) -> Result<Vec<u8>, FrameError> {
+    let mut memory = Memory::of_kibibytes(bytes.len().saturating_mul(2).saturating_add(CHUNK).div_ceil(1_024));
+    let mut stream = futures::io::Cursor::new(bytes);
+    let outcome = match framing {
+        Framing::Single => read(&mut stream, limit, &mut memory).await,
+        Framing::Dialogue => read_in_dialogue(&mut stream, limit, &mut memory).await,
+    };
+    outcome.map_err(|fault| match fault {
+        Fault::Frame(error) => error,
+        // Memory has no failures of its own.
+        Fault::Stream(_) => FrameError::Missing,
+    })
+}
+
 async fn read_body<R>(
     stream: &mut R,
     announced: u64,

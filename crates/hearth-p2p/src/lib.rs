@@ -66,7 +66,7 @@ pub use address::{
 pub use bytes::Bytes;
 pub use config::{HostConfig, Limits, Pattern, PeerConfig, Protocol, Timing};
 pub use event::{Event, Events, ReceiveError, Reply, SendError};
-pub use frame::FrameError;
+pub use frame::{FrameError, Framing, read_frame};
 pub use host::{Dialogue, Host, StartError, start};
 pub use identity::{InvalidPeerId, peer_id_of, public_key_of};
 pub use net::Link;

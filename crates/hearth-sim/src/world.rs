@@ -84,6 +84,19 @@ pub struct World {
     queued: u64,
     now: UnixMillis,
     reports: Vec<(OperatorIndex, Report)>,
+    traffic: Traffic,
+}
+
+/// Bytes of the messages that all operators sent to all others, without what the network adds: some 60 bytes a message for its length,
+/// the name of its protocol and the frames of the stream.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Traffic {
+    /// Messages.
+    pub messages: u64,
+    /// Bytes of consensus messages.
+    pub consensus: u64,
+    /// Bytes of messages with partial signatures.
+    pub partials: u64,
 }
 
 impl Builder {
@@ -160,6 +173,7 @@ impl World {
             queued: 0,
             now: spec.genesis_time,
             reports: Vec::new(),
+            traffic: Traffic::default(),
             members,
         };
         for operator in OperatorIndex::all(plan.operators) {
@@ -257,6 +271,11 @@ impl World {
                 );
             }
         }
+    }
+
+    /// What was sent so far.
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// How many votes of these slots were included.
@@ -371,6 +390,12 @@ impl World {
     }
 
     fn send(&mut self, from: OperatorIndex, to: OperatorIndex, frame: &Frame) {
+        let (count, bytes) = match frame {
+            Frame::Consensus(bytes) => (&mut self.traffic.consensus, bytes),
+            Frame::Partials(bytes) => (&mut self.traffic.partials, bytes),
+        };
+        *count += bytes.len() as u64;
+        self.traffic.messages += 1;
         for delay in self.faults.travel(self.now, from, to, GOOD_NETWORK_MS, &mut self.rng) {
             let at = self.now.saturating_add(delay);
             self.schedule(at, to, Happening::Frame { from, frame: frame.clone() });

@@ -10,6 +10,7 @@
 mod ceremony;
 mod definition;
 mod enr;
+mod frame;
 mod gathering;
 mod keystore;
 mod lock;
@@ -20,6 +21,7 @@ use std::fmt::Display;
 pub use ceremony::ceremony;
 pub use definition::definition;
 pub use enr::enr;
+pub use frame::frame;
 pub use gathering::gathering;
 pub use keystore::keystore;
 pub use lock::lock;
@@ -29,7 +31,7 @@ pub use wire::wire;
 type Promise = fn(&[u8]);
 
 /// Every target, by the name of its file in `fuzz_targets/` and of its folder in `corpus/`.
-pub const TARGETS: [(&str, Promise); 7] = [
+pub const TARGETS: [(&str, Promise); 8] = [
     ("definition", definition),
     ("lock", lock),
     ("enr", enr),
@@ -37,6 +39,7 @@ pub const TARGETS: [(&str, Promise); 7] = [
     ("ceremony", ceremony),
     ("gathering", gathering),
     ("wire", wire),
+    ("frame", frame),
 ];
 
 /// Bytes of the longest sentence about a file. Parts of the file that a sentence repeats are cut, well below this.

@@ -136,7 +136,9 @@ fn reachability(
     };
     match router {
         RouterState::Unknown => found,
-        RouterState::Silent => format!("{found} No router here opens ports when a program asks (UPnP)."),
+        RouterState::Silent => {
+            format!("{found} No router here opens ports when a program asks (UPnP, PCP or NAT-PMP).")
+        }
         RouterState::Refuses { reason } => {
             let reason: String = reason.chars().filter(|c| !c.is_control()).take(80).collect();
             format!("{found} The router does not open a port: {}.", reason.trim_end_matches('.'))

@@ -114,6 +114,8 @@ pub struct Demo {
     began: UnixMillis,
     /// The newest slot that was looked at.
     settled: Option<Slot>,
+    /// Processor time of the operators when everything had begun.
+    processor_before: Option<(Slot, Vec<u64>)>,
 }
 
 impl Demo {
@@ -142,8 +144,19 @@ impl Demo {
         let mut view = View::new(&options, genesis);
         operators.iter().for_each(|operator| view.starting(operator.number, operator.life(), operator.pid()));
         let chaos = options.chaos.map(|seed| Chaos::new(seed, options.operators));
-        let (settled, planned) = (None, Vec::new());
-        Ok(Self { options, chain, _server: server, operators, heard, view, chaos, planned, began, settled })
+        Ok(Self {
+            options,
+            chain,
+            _server: server,
+            operators,
+            heard,
+            view,
+            chaos,
+            planned: Vec::new(),
+            began,
+            settled: None,
+            processor_before: None,
+        })
     }
 
     /// Waits for the next thing that is worth a look. Dropping the future loses nothing.
@@ -193,7 +206,24 @@ impl Demo {
         let newest = self.settled.unwrap_or_default();
         let last = self.last_slot().unwrap_or(newest).min(newest);
         let memory = self.operators.iter().filter_map(Operator::resident_kib).max().map(|kib| kib / 1_024);
-        Verdict::of(&self.chain.lock(), &self.view, &self.options, self.began, last, memory)
+        let processor = self.processor_ms_per_slot(newest);
+        Verdict::of(&self.chain.lock(), &self.view, &self.options, self.began, last, (memory, processor))
+    }
+
+    /// Each operator's processor time, if all run in their first life.
+    fn processor_ms(&self) -> Option<Vec<u64>> {
+        self.operators
+            .iter()
+            .map(|operator| operator.processor_ms().filter(|_| operator.is_running() && operator.life() <= 1))
+            .collect()
+    }
+
+    fn processor_ms_per_slot(&self, newest: Slot) -> Option<f64> {
+        let (from, before) = self.processor_before.as_ref()?;
+        let slots = newest.get().checked_sub(from.get()).filter(|slots| *slots > 0)?;
+        let worked =
+            self.processor_ms()?.into_iter().zip(before).map(|(now, before)| now.saturating_sub(*before));
+        Some(worked.max()? as f64 / slots as f64)
     }
 
     fn last_slot(&self) -> Option<Slot> {
@@ -216,6 +246,9 @@ impl Demo {
         self.plan(slot);
         self.interfere();
         self.view.settle(&self.chain.lock(), slot);
+        if slot.get() == WARM_UP_SLOTS {
+            self.processor_before = self.processor_ms().map(|times| (slot, times));
+        }
         let passed = passed?;
         match self.last_slot() {
             Some(last) if passed >= last.saturating_add(LAST_CALL_SLOTS) => Some(Change::Over),

@@ -55,6 +55,9 @@ pub struct Verdict {
     pub first_inclusion_ms: Option<u64>,
     /// Largest memory of an operator that still runs, in MiB; only where the system tells.
     pub memory_mib: Option<u64>,
+    /// What the busiest operator's process has worked in a slot, on average from the second slot on, in milliseconds of one
+    /// core; only where the system tells, and nobody was stopped.
+    pub processor_ms_per_slot: Option<f64>,
     /// From due to decided, over operators and slots.
     pub decide_ms: Times,
     /// From due to the whole signature.
@@ -70,7 +73,7 @@ impl Verdict {
         options: &Options,
         began: UnixMillis,
         last: Slot,
-        memory_mib: Option<u64>,
+        (memory_mib, processor_ms_per_slot): (Option<u64>, Option<f64>),
     ) -> Self {
         let judged: Vec<(Slot, &SlotView)> =
             view.slots.range(..=last).map(|(slot, seen)| (*slot, seen)).collect();
@@ -104,6 +107,7 @@ impl Verdict {
             convictions,
             first_inclusion_ms: first,
             memory_mib,
+            processor_ms_per_slot,
             decide_ms: times(|seen| seen.decided_ms.values().copied().collect()),
             complete_ms: times(|seen| seen.completed_ms.values().copied().collect()),
             submit_ms: times(|seen| seen.submitted_ms.values().copied().collect()),
