@@ -72,6 +72,8 @@ pub struct Link {
     pub address: Option<String>,
     /// How long its last ping took; `None` while it is not connected.
     pub rtt: Option<Duration>,
+    /// How many ways to it there are that do not depend on each other: directly, and through each of the relays.
+    pub ways: usize,
 }
 
 /// The swarm and what is known about its peers.
@@ -103,6 +105,12 @@ pub(crate) struct Peer {
     next_direct: Option<Instant>,
     /// How often it was looked for in vain.
     tries: u32,
+    /// When a second way is looked for, independent of the one there is; `None` while there are two, or nobody is connected.
+    next_spare: Option<Instant>,
+    /// How often it was looked for in vain.
+    spare_tries: u32,
+    /// Whether it was told that it is connected, and not yet that it is gone.
+    is_shown: bool,
     connections: BTreeMap<ConnectionId, Connection>,
 }
 
@@ -131,12 +139,11 @@ impl Peer {
             next_dial: Some(Instant::now()),
             next_direct: None,
             tries: 0,
+            next_spare: None,
+            spare_tries: 0,
+            is_shown: false,
             connections: BTreeMap::new(),
         }
-    }
-
-    fn is_connected(&self) -> bool {
-        self.best().is_some()
     }
 
     /// The connection that messages take: one that works, without a relay if there is such a one.
@@ -157,8 +164,24 @@ impl Peer {
         !self.connections.is_empty() && self.connections.values().all(Connection::is_relayed)
     }
 
-    /// A connection came or went: begins to look for a way without relay, or stops.
-    fn look_for_a_direct_way(&mut self, wait: Duration) {
+    /// The ways that there are: through which relay, or through none.
+    fn ways(&self) -> BTreeSet<Option<PeerId>> {
+        self.connections.values().map(|connection| relay_of(&connection.address)).collect()
+    }
+
+    /// How many of them are known to work.
+    fn proven_ways(&self) -> usize {
+        let proven = self.connections.values().filter(|connection| connection.proven);
+        proven.map(|connection| relay_of(&connection.address)).collect::<BTreeSet<_>>().len()
+    }
+
+    /// A connection came or went: begins to look for a way without relay and for a second way, or stops.
+    fn look_for_ways(&mut self, wait: Duration) {
+        if self.ways().len() != 1 {
+            (self.next_spare, self.spare_tries) = (None, 0);
+        } else if self.next_spare.is_none() {
+            self.next_spare = Some(Instant::now() + wait);
+        }
         if !self.is_behind_relays() {
             (self.next_direct, self.tries) = (None, 0);
         } else if self.next_direct.is_none() {
@@ -195,7 +218,11 @@ impl Net {
     ) {
         let mut router_tells = true;
         loop {
-            let dials = self.peers.values().flat_map(|peer| [peer.next_dial, peer.next_direct]).flatten();
+            let dials = self
+                .peers
+                .values()
+                .flat_map(|peer| [peer.next_dial, peer.next_direct, peer.next_spare])
+                .flatten();
             let due = dials.chain(self.relays.iter().filter_map(|relay| relay.next_try)).min();
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -215,6 +242,7 @@ impl Net {
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.dial_due();
                     self.dial_directly_due();
+                    self.dial_spares_due();
                     self.reserve_due();
                 }
             }
@@ -266,7 +294,7 @@ impl Net {
                     let address = address_of(endpoint);
                     peer.connections.insert(connection_id, Connection { address, dialled_in, proven: false });
                     peer.next_dial = None;
-                    peer.look_for_a_direct_way(self.timing.direct_retry);
+                    peer.look_for_ways(self.timing.direct_retry);
                 }
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
@@ -360,10 +388,11 @@ impl Net {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(proof) = peer.connections.get_mut(&connection) else { return };
         let is_new = !std::mem::replace(&mut proof.proven, true);
-        let (dialled_in, is_relayed) = (proof.dialled_in, proof.is_relayed());
-        if is_new && is_relayed {
+        let (dialled_in, through) = (proof.dialled_in, relay_of(&proof.address));
+        if is_new && through.is_some() {
             // A circuit that was opened to try once more takes the place of the one before.
-            let older = peer.connections.iter().filter(|(other, at)| **other < connection && at.is_relayed());
+            let same = |at: &Connection| relay_of(&at.address) == through;
+            let older = peer.connections.iter().filter(|(other, at)| **other < connection && same(at));
             for (older, _) in older {
                 self.swarm.close_connection(*older);
             }
@@ -372,17 +401,20 @@ impl Net {
         let operator = peer.operator;
         // The pings of a connection that carries nothing say nothing of the one that does.
         let Some(best) = peer.best().map(|best| best.address.to_string()) else { return };
+        let ways = peer.proven_ways();
         let carries = peer.connections.get(&connection).is_some_and(|at| at.address.to_string() == best);
         let mut changed = false;
         self.snapshot.send_modify(|snapshot| {
             let link = snapshot.links.entry(operator).or_default();
             changed = link.address.as_ref() != Some(&best);
             link.address = Some(best.clone());
+            link.ways = ways;
             if carries || link.rtt.is_none() {
                 link.rtt = Some(rtt);
             }
         });
         if changed {
+            peer.is_shown = true;
             self.mailbox.report(Event::Connected { operator, address: best }, peer.allowance.report());
         }
         if !carries && !dialled_in {
@@ -411,19 +443,30 @@ impl Net {
 
     fn closed(&mut self, id: PeerId, connection: ConnectionId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let was_connected = peer.is_connected();
         peer.connections.remove(&connection);
         let operator = peer.operator;
         let address = peer.best().map(|connection| connection.address.to_string());
-        if was_connected && address.is_none() {
-            self.mailbox.report(Event::Disconnected { operator }, peer.allowance.report());
-        }
+        let ways = peer.proven_ways();
+        let mut changed = false;
         self.snapshot.send_modify(|snapshot| {
             let link = snapshot.links.entry(operator).or_default();
+            changed = link.address != address;
             link.rtt = link.rtt.filter(|_| address.is_some());
-            link.address = address;
+            link.address.clone_from(&address);
+            link.ways = ways;
         });
-        peer.look_for_a_direct_way(self.timing.direct_retry);
+        match address {
+            Some(address) if changed => {
+                self.mailbox.report(Event::Connected { operator, address }, peer.allowance.report());
+            }
+            // One that is not proven yet may be the one that took this one's place.
+            None if peer.is_shown && peer.connections.is_empty() => {
+                peer.is_shown = false;
+                self.mailbox.report(Event::Disconnected { operator }, peer.allowance.report());
+            }
+            _ => {}
+        }
+        peer.look_for_ways(self.timing.direct_retry);
         if peer.connections.is_empty() {
             peer.next_dial = Some(Instant::now() + peer.backoff.failed(&self.timing, rand::random()));
         }

@@ -150,24 +150,41 @@ async fn who_is_told_the_way_through_a_relay_needs_no_place_there_himself() {
     note(&one, &mut zero, (1, 0)).await;
 }
 
+/// Waits until there are two ways to the other that do not depend on each other.
+async fn reached_in_two_ways((host, events): &mut (Host, Events), other: u8) {
+    until(events, |event| match event {
+        Event::Ping { .. } => (host.links()[&operator(other)].ways == 2).then_some(()),
+        _ => None,
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn when_a_relay_dies_they_meet_at_the_other() {
     let (first, second) = (Relay::start(8, "127.0.0.1:0").await, Relay::start(9, "127.0.0.1:0").await);
     let mut zero = started(hidden(0, 1, &[&first, &second])).await;
     let mut one = started(hidden(1, 0, &[&first, &second])).await;
-    connected_by_relay(&mut zero, 1).await;
-    connected_by_relay(&mut one, 0).await;
+    // Whoever is reached through one relay is looked for through the other as well, before it is needed.
+    reached_in_two_ways(&mut zero, 1).await;
+    reached_in_two_ways(&mut one, 0).await;
+    // What is told from here on happens after that.
+    note(&zero, &mut one, (0, 1)).await;
+    note(&one, &mut zero, (1, 0)).await;
     let used = zero.0.links()[&operator(1)].address.clone().expect("a link");
     let (dies, stays) = if used.starts_with(&first.address) { (first, second) } else { (second, first) };
     drop(dies);
-    let lost = |event| matches!(event, Event::Disconnected { .. }).then_some(());
-    until(&mut zero.1, lost).await;
-    connected_by_relay(&mut zero, 1).await;
-    let now = zero.0.links()[&operator(1)].address.clone().expect("a link");
-    assert!(now.starts_with(&stays.address), "{now}");
-    until(&mut one.1, lost).await;
-    connected_by_relay(&mut one, 0).await;
+    for (host, other) in [(&mut zero, 1), (&mut one, 0)] {
+        until(&mut host.1, |event| match event {
+            Event::Connected { operator: who, address } if who == operator(other) => {
+                address.starts_with(&stays.address).then_some(())
+            }
+            Event::Disconnected { .. } => panic!("the other way was there"),
+            _ => None,
+        })
+        .await;
+    }
     note(&zero, &mut one, (0, 1)).await;
+    note(&one, &mut zero, (1, 0)).await;
 }
 
 /// Something in front of a relay that passes on what it likes: at first everything, then of each connection its beginning.

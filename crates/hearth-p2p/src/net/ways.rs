@@ -74,6 +74,35 @@ impl Net {
         }
     }
 
+    /// Tries to have a second way to peers to whom there is one only: through a relay that the first does not go through. Should
+    /// the first break, messages take the other at once.
+    pub(super) fn dial_spares_due(&mut self) {
+        let now = Instant::now();
+        let own = *self.swarm.local_peer_id();
+        for (id, peer) in &mut self.peers {
+            if peer.next_spare.is_none_or(|due| due > now) {
+                continue;
+            }
+            peer.spare_tries = peer.spare_tries.saturating_add(1);
+            peer.next_spare =
+                Some(now + self.timing.direct_retry * (1 << peer.spare_tries.min(DIRECT_DOUBLINGS)));
+            let ways = peer.ways();
+            let others = peer.all_addresses().into_iter().filter(|address| {
+                let relay = relay_of(address);
+                relay.is_some() && !ways.contains(&relay)
+            });
+            let addresses = self.standing.best(others.collect(), now);
+            // Of two who know a relay one dials.
+            if addresses.is_empty() || !dials(own, *id) {
+                continue;
+            }
+            let options = DialOpts::peer_id(*id).addresses(addresses).condition(PeerCondition::Always).build();
+            if let Err(error) = self.swarm.dial(options) {
+                tracing::trace!(peer = %id, %error, "no second way is looked for now");
+            }
+        }
+    }
+
     /// A peer says where it is. Nobody has to believe it: who answers there has to prove who it is.
     pub(super) fn told_where(&mut self, id: PeerId, connection: ConnectionId, addresses: Vec<Multiaddr>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
