@@ -116,6 +116,7 @@ pub(crate) fn run(filter: &str) -> Result<()> {
             figure("/processor_ms_per_slot")
         ));
     }
+    overload()?;
     say("\nBytes from one operator to one other in an epoch:\n");
     let status = cargo(["bench", "--quiet", "--package", "hearth-sim", "--bench", "traffic"]).status()?;
     if !status.success() {
@@ -127,11 +128,34 @@ pub(crate) fn run(filter: &str) -> Result<()> {
 /// Four release nodes over real sockets, as a whole.
 fn cluster(validators: u16, slots_per_epoch: u8) -> Result<Value> {
     say(&format!("measuring a cluster of four release nodes on loopback, validators: {validators} ..."));
-    let demo = ["run", "--release", "--quiet", "--package", "hearth-cli", "--", "demo", "--json"];
+    let (validators, slots_per_epoch) = (validators.to_string(), slots_per_epoch.to_string());
+    demo(&["--slots", "40", "--validators", &validators, "--slots-per-epoch", &slots_per_epoch])
+}
+
+/// Three of four, while the fourth is away, and while somebody sends junk in its place.
+fn overload() -> Result<()> {
+    say("measuring three operators while the fourth is away, and while it sends junk at 100 Mbit/s ...");
+    let measured = |fourth: [&str; 2]| demo(&[&["--slots", "120", "--validators", "1"][..], &fourth].concat());
+    let (alone, flooded) = (measured(["--kill", "4@0"])?, measured(["--flood", "4"])?);
+    say("\n| three of four, duties decided in the first round | fourth away | fourth sends junk | ratio |");
+    say("| --- | ---: | ---: | ---: |");
+    for (name, pointer) in [
+        ("due to beacon node's answer, p50", "/first_round_submit_ms/p50"),
+        ("due to beacon node's answer, p99", "/first_round_submit_ms/p99"),
+        ("largest node, resident, MiB", "/memory_mib"),
+    ] {
+        let figure = |of: &Value| of.pointer(pointer).and_then(Value::as_f64).context("a figure lacks");
+        let (alone, flooded) = (figure(&alone)?, figure(&flooded)?);
+        say(&format!("| {name} | {alone} | {flooded} | {:.2} |", flooded / alone));
+    }
+    Ok(())
+}
+
+fn demo(arguments: &[&str]) -> Result<Value> {
+    let demo =
+        ["run", "--release", "--quiet", "--package", "hearth-cli", "--", "demo", "--json", "--slot-ms", "1000"];
     let mut command = cargo(demo);
-    command.args(["--slots", "40", "--slot-ms", "1000", "--validators", &validators.to_string()]);
-    command.args(["--slots-per-epoch", &slots_per_epoch.to_string()]);
-    let output = command.stderr(Stdio::inherit()).output().context("cannot start the demo")?;
+    let output = command.args(arguments).stderr(Stdio::inherit()).output().context("cannot start the demo")?;
     if !output.status.success() {
         bail!("the demo missed duties: {}", String::from_utf8_lossy(&output.stdout));
     }

@@ -1,6 +1,6 @@
 //! Where to listen and where peers are: text from a person becomes a multiaddr, or an error that quotes it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use libp2p::{
     Multiaddr, PeerId,
@@ -94,6 +94,16 @@ pub(crate) fn quic_beside(listen: &Multiaddr) -> Option<Multiaddr> {
     match parts(listen)[..] {
         [ref host, Part::Tcp(port)] => {
             Some(Multiaddr::empty().with(host.clone()).with(Part::Udp(port)).with(Part::QuicV1))
+        }
+        _ => None,
+    }
+}
+
+/// Every address of IPv6 at the same port, of an address that is every one of IPv4.
+pub(crate) fn ipv6_beside(listen: &Multiaddr) -> Option<Multiaddr> {
+    match parts(listen)[..] {
+        [Part::Ip4(ip), Part::Tcp(port @ 1..)] if ip.is_unspecified() => {
+            Some(Multiaddr::empty().with(Part::Ip6(Ipv6Addr::UNSPECIFIED)).with(Part::Tcp(port)))
         }
         _ => None,
     }

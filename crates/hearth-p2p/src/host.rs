@@ -199,8 +199,12 @@ pub async fn start(config: HostConfig, stop: CancellationToken) -> Result<(Host,
             .listen_on(address.clone())
             .map_err(|error| StartError::Listen { address: text.clone(), reason: innermost(&error) })?;
     }
+    // Many homes that IPv4 does not lead to have an address of IPv6 each. A system without it goes on without it.
+    let asked: Vec<Multiaddr> = listen.iter().map(|(_, address)| address.clone()).collect();
+    let of_ipv6 = asked.iter().filter_map(address::ipv6_beside).filter(|beside| !asked.contains(beside));
+    let of_ipv6: Vec<Multiaddr> = of_ipv6.filter(|address| swarm.listen_on(address.clone()).is_ok()).collect();
     if quic {
-        for address in listen.iter().filter_map(|(_, address)| address::quic_beside(address)) {
+        for address in asked.iter().chain(&of_ipv6).filter_map(address::quic_beside) {
             // Where UDP is taken or forbidden, TCP does.
             if let Err(error) = swarm.listen_on(address.clone()) {
                 tracing::warn!(%address, reason = innermost(&error), "not listening for QUIC");

@@ -115,3 +115,20 @@ fn check(vector: &serde_json::Value) {
     assert_eq!(peer_id_of(&key), id);
     assert_eq!(public_key_of(id), Ok(key));
 }
+
+#[tokio::test]
+async fn whoever_listens_at_every_address_of_ipv4_is_reached_by_ipv6_as_well() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        println!("skipped: this system has no IPv6");
+        return;
+    }
+    let port = free_address().rsplit(':').next().unwrap().to_owned();
+    let listening = HostConfig { listen: vec![format!("0.0.0.0:{port}")], ..config(0, vec![peer(1, &[])]) };
+    let mut zero = started(listening).await;
+    let at = format!("[::1]:{port}");
+    let mut one = started(HostConfig { listen: Vec::new(), ..config(1, vec![peer(0, &[at])]) }).await;
+    connected(&mut zero.1, &[1]).await;
+    connected(&mut one.1, &[0]).await;
+    let address = one.0.links()[&operator(0)].address.clone().unwrap();
+    assert!(address.starts_with("/ip6/::1/tcp/"), "{address}");
+}

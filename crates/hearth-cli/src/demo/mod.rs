@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Kill and restart operators at random, from this seed.
     #[arg(long, value_name = "SEED")]
     chaos: Option<u64>,
+    /// In the place of this operator somebody who has its key sends junk to the others, as fast as a line of 100 Mbit/s goes.
+    #[arg(long, value_name = "OPERATOR", conflicts_with = "chaos")]
+    flood: Option<u8>,
     /// For a program that shows the demo: print where the operators' folders are, and go on until standard input ends. A line with
     /// an operator's number stops that operator, or starts it again.
     #[arg(long, conflicts_with_all = ["slots", "json"])]
@@ -66,6 +69,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let live = std::io::stdout().is_terminal() && !arguments.json && arguments.slots.is_none() && !held;
     if let Some(stranger) = arguments.kill.iter().find(|absence| absence.operator() > arguments.operators) {
         anyhow::bail!("--kill {}: the demo has {} operators", stranger.operator(), arguments.operators);
+    }
+    if let Some(stranger) = arguments.flood.filter(|number| !(1..=arguments.operators).contains(number)) {
+        anyhow::bail!("--flood {stranger}: the demo has {} operators", arguments.operators);
     }
     let temporary = match &arguments.keep {
         Some(_) => None,
@@ -86,6 +92,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         slots: if live || held { None } else { Some(arguments.slots.unwrap_or(UNATTENDED_SLOTS)) },
         absences: arguments.kill,
         chaos: arguments.chaos,
+        flooder: arguments.flood,
     };
     if held {
         say::line(options.folder.display().to_string());

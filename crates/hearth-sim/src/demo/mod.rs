@@ -3,6 +3,7 @@
 //! The nodes are ordinary `hearth run` processes and have no demo code path. The demo only makes their folders, plays
 //! the beacon node, listens to what they say of themselves, and stops and starts them.
 
+mod junk;
 mod operator;
 mod origin;
 mod plan;
@@ -23,7 +24,8 @@ use tokio::sync::mpsc;
 
 use crate::chain::Chain;
 use crate::http::{Server, SharedChain, now};
-use operator::{Heard, Operator};
+use junk::Junk;
+use operator::{Heard, Operator, free_ports};
 pub use plan::{Absence, Chaos, InvalidAbsence};
 pub use verdict::{Missed, Times, Verdict};
 pub use view::{OperatorView, SlotView, State, View};
@@ -58,6 +60,8 @@ pub struct Options {
     pub absences: Vec<Absence>,
     /// Kill and restart operators at random, from this seed.
     pub chaos: Option<u64>,
+    /// The operator in whose place somebody sends junk to all others.
+    pub flooder: Option<u8>,
 }
 
 /// The demo could not be set up.
@@ -114,6 +118,7 @@ pub struct Demo {
     began: UnixMillis,
     /// The newest slot that was looked at.
     settled: Option<Slot>,
+    _junk: Option<Junk>,
     /// Processor time of the operators when everything had begun.
     processor_before: Option<(Slot, Vec<u64>)>,
 }
@@ -136,13 +141,15 @@ impl Demo {
         let chain = SharedChain::new(Chain::new(spec, group_keys));
         let server = Server::start(chain.clone()).await.map_err(system("serving the simulated beacon node"))?;
         let (tell, heard) = mpsc::channel(1_024);
-        let mut operators =
-            Operator::prepare(&options, &server.url(), &tell).map_err(system("finding free ports"))?;
-        for operator in &mut operators {
-            operator.start().map_err(system("starting an operator"))?;
-        }
+        let ports = free_ports(options.operators).map_err(system("finding free ports"))?;
+        let mut operators = Operator::prepare(&options, &server.url(), &tell, &ports);
         let mut view = View::new(&options, genesis);
-        operators.iter().for_each(|operator| view.starting(operator.number, operator.life(), operator.pid()));
+        for operator in operators.iter_mut().filter(|operator| Some(operator.number) != options.flooder) {
+            operator.start().map_err(system("starting an operator"))?;
+            view.starting(operator.number, operator.life(), operator.pid());
+        }
+        let junk = options.flooder.map(|number| Junk::start(&options.folder, number, &ports)).transpose();
+        let junk = junk.map_err(system("sending junk"))?;
         let chaos = options.chaos.map(|seed| Chaos::new(seed, options.operators));
         Ok(Self {
             options,
@@ -155,6 +162,7 @@ impl Demo {
             planned: Vec::new(),
             began,
             settled: None,
+            _junk: junk,
             processor_before: None,
         })
     }

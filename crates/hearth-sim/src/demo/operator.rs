@@ -42,8 +42,8 @@ impl Operator {
         options: &Options,
         beacon: &str,
         tell: &mpsc::Sender<Heard>,
-    ) -> io::Result<Vec<Self>> {
-        let ports = free_ports(options.operators)?;
+        ports: &[u16],
+    ) -> Vec<Self> {
         let operator = |(number, port): (u8, u16)| {
             let folder = node_folder(&options.folder, number);
             let mut arguments: Vec<String> = ["run", "--events", "--beacon-node", beacon, "--data-dir"]
@@ -57,13 +57,13 @@ impl Operator {
                 arguments.extend(["--nickname".to_owned(), (*name).to_owned()]);
             }
             arguments.extend(["--p2p-tcp-address".to_owned(), format!("127.0.0.1:{port}")]);
-            for (peer, at) in (1..).zip(&ports).filter(|(peer, _)| *peer != number) {
+            for (peer, at) in (1..).zip(ports).filter(|(peer, _)| *peer != number) {
                 arguments.extend(["--peer".to_owned(), format!("{peer}=127.0.0.1:{at}")]);
             }
             let (program, tell) = (options.program.clone(), tell.clone());
             Self { number, log: folder.join("hearth.log"), program, arguments, tell, process: None, life: 0 }
         };
-        Ok((1..).zip(ports.iter().copied()).map(operator).collect())
+        (1..).zip(ports.iter().copied()).map(operator).collect()
     }
 
     pub(crate) fn start(&mut self) -> io::Result<()> {

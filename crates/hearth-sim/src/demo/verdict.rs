@@ -64,6 +64,8 @@ pub struct Verdict {
     pub complete_ms: Times,
     /// From due to the beacon node's answer.
     pub submit_ms: Times,
+    /// The same, of the slots that were decided in the first round.
+    pub first_round_submit_ms: Times,
 }
 
 impl Verdict {
@@ -111,6 +113,10 @@ impl Verdict {
             decide_ms: times(|seen| seen.decided_ms.values().copied().collect()),
             complete_ms: times(|seen| seen.completed_ms.values().copied().collect()),
             submit_ms: times(|seen| seen.submitted_ms.values().copied().collect()),
+            first_round_submit_ms: times(|seen| {
+                let first = seen.round == Some(1);
+                seen.submitted_ms.values().filter(|_| first).copied().collect()
+            }),
         }
     }
 }
