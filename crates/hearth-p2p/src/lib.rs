@@ -8,6 +8,7 @@
 //! config.rs      what a host is told at its start
 //! host.rs        starting one, and the handle to it
 //! net.rs         the task that owns the swarm; dialling, pinging, reporting
+//! net/peer.rs    one of the others: addresses and connections
 //! net/ways.rs    where peers are, and where this host is
 //! gate.rs        only operators get in, and the relays that are used
 //! relays.rs      keeping a place at relays, and going through them

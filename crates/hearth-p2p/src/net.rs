@@ -1,5 +1,6 @@
 //! The task that owns the swarm: it carries out commands, keeps peers connected and tells what happens.
 
+mod peer;
 mod ways;
 
 use std::{
@@ -28,10 +29,11 @@ use crate::{
     event::{Event, Mailbox},
     gate::{Gate, KnownRelays, NotAnOperator},
     pipe::{Outgoing, Pipes},
-    reconnect::Backoff,
     relays::{Relay, Standing, relay_of},
     router::Router,
 };
+use peer::Connection;
+pub(crate) use peer::Peer;
 
 /// Everything that runs on a connection. The gate is asked first: a stranger meets no other behaviour.
 #[derive(NetworkBehaviour)]
@@ -90,104 +92,6 @@ pub(crate) struct Net {
     timing: Timing,
     mailbox: Mailbox,
     snapshot: watch::Sender<Snapshot>,
-}
-
-/// One peer as the dial loop sees it.
-pub(crate) struct Peer {
-    pub(crate) operator: OperatorIndex,
-    pub(crate) allowance: Allowance,
-    pub(crate) addresses: Vec<Multiaddr>,
-    /// Where it says that it is.
-    told: Vec<Multiaddr>,
-    backoff: Backoff,
-    next_dial: Option<Instant>,
-    /// When a way without relay is looked for; `None` while there is one, or nobody is connected at all.
-    next_direct: Option<Instant>,
-    /// How often it was looked for in vain.
-    tries: u32,
-    /// When a second way is looked for, independent of the one there is; `None` while there are two, or nobody is connected.
-    next_spare: Option<Instant>,
-    /// How often it was looked for in vain.
-    spare_tries: u32,
-    /// Whether it was told that it is connected, and not yet that it is gone.
-    is_shown: bool,
-    connections: BTreeMap<ConnectionId, Connection>,
-}
-
-struct Connection {
-    address: Multiaddr,
-    /// Whether the other side opened it, without a relay.
-    dialled_in: bool,
-    /// Whether a ping came back. One that is refused at the other side's gate looks established for an instant.
-    proven: bool,
-}
-
-impl Connection {
-    fn is_relayed(&self) -> bool {
-        relay_of(&self.address).is_some()
-    }
-}
-
-impl Peer {
-    pub(crate) fn new(operator: OperatorIndex, allowance: Allowance, addresses: Vec<Multiaddr>) -> Self {
-        Self {
-            operator,
-            allowance,
-            addresses,
-            told: Vec::new(),
-            backoff: Backoff::default(),
-            next_dial: Some(Instant::now()),
-            next_direct: None,
-            tries: 0,
-            next_spare: None,
-            spare_tries: 0,
-            is_shown: false,
-            connections: BTreeMap::new(),
-        }
-    }
-
-    /// The connection that messages take: one that works, without a relay if there is such a one.
-    fn best(&self) -> Option<&Connection> {
-        let mut newest = self.connections.values().rev().filter(|connection| connection.proven);
-        let any = newest.clone().next();
-        newest.find(|connection| !connection.is_relayed()).or(any)
-    }
-
-    /// Everywhere it may be.
-    fn all_addresses(&self) -> Vec<Multiaddr> {
-        let told = self.told.iter().filter(|address| !self.addresses.contains(*address));
-        self.addresses.iter().chain(told).cloned().collect()
-    }
-
-    /// Whether it is connected, and through relays only.
-    fn is_behind_relays(&self) -> bool {
-        !self.connections.is_empty() && self.connections.values().all(Connection::is_relayed)
-    }
-
-    /// The ways that there are: through which relay, or through none.
-    fn ways(&self) -> BTreeSet<Option<PeerId>> {
-        self.connections.values().map(|connection| relay_of(&connection.address)).collect()
-    }
-
-    /// How many of them are known to work.
-    fn proven_ways(&self) -> usize {
-        let proven = self.connections.values().filter(|connection| connection.proven);
-        proven.map(|connection| relay_of(&connection.address)).collect::<BTreeSet<_>>().len()
-    }
-
-    /// A connection came or went: begins to look for a way without relay and for a second way, or stops.
-    fn look_for_ways(&mut self, wait: Duration) {
-        if self.ways().len() != 1 {
-            (self.next_spare, self.spare_tries) = (None, 0);
-        } else if self.next_spare.is_none() {
-            self.next_spare = Some(Instant::now() + wait);
-        }
-        if !self.is_behind_relays() {
-            (self.next_direct, self.tries) = (None, 0);
-        } else if self.next_direct.is_none() {
-            self.next_direct = Some(Instant::now() + wait);
-        }
-    }
 }
 
 impl Net {
@@ -473,39 +377,12 @@ impl Net {
     }
 }
 
-impl Peer {
-    fn dial_failed(&mut self, error: &DialError, timing: &Timing, mailbox: &Mailbox) {
-        let already_there =
-            matches!(error, DialError::DialPeerConditionFalse(_)) || !self.connections.is_empty();
-        if already_there {
-            return;
-        }
-        let retry_in = self.backoff.failed(timing, rand::random());
-        self.next_dial = Some(Instant::now() + retry_in);
-        let event = Event::DialFailed { operator: self.operator, reason: reason(error), retry_in };
-        mailbox.report(event, self.allowance.report());
-    }
-}
-
 fn address_of(endpoint: ConnectedPoint) -> Multiaddr {
     match endpoint {
         ConnectedPoint::Dialer { address, .. } => address,
         // Of who comes through a relay the other end says no more than who he is.
         ConnectedPoint::Listener { local_addr, .. } if relay_of(&local_addr).is_some() => local_addr,
         ConnectedPoint::Listener { send_back_addr, .. } => send_back_addr,
-    }
-}
-
-/// The innermost causes, one per address: what a person can act on.
-fn reason(error: &DialError) -> String {
-    match error {
-        DialError::Transport(failures) => {
-            let causes: Vec<_> =
-                failures.iter().map(|(at, error)| format!("{at}: {}", innermost(error))).collect();
-            causes.join("; ")
-        }
-        DialError::WrongPeerId { obtained, address } => format!("{address}: answered by {obtained} instead"),
-        other => innermost(other),
     }
 }
 

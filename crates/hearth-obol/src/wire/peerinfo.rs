@@ -118,10 +118,10 @@ impl PeerInfo {
         if !is_hash && read.git_hash != "unknown" {
             return Err(PeerInfoRejection::GitHash);
         }
-        let client = if read.dv_client.is_empty() { CHARON } else { &read.dv_client };
+        let client = Some(shortened(&read.dv_client, MOST_TEXT_CHARS)).filter(|name| !name.is_empty());
         Ok(Self {
             version: shortened(&read.charon_version, MOST_TEXT_CHARS),
-            client: shortened(client, MOST_TEXT_CHARS),
+            client: client.unwrap_or_else(|| CHARON.into()),
             git_hash: read.git_hash,
             lock_hash: read.lock_hash.try_into().ok().map(LockHash::new),
             sent_at,

@@ -93,6 +93,8 @@ fn an_unnamed_client_is_charon_and_texts_are_cut_and_cleaned() {
     assert_eq!(read.lock_hash, None);
     assert_eq!(read.version.len(), 64);
     assert_eq!(read.nickname, format!("[31m{}", "ä".repeat(28)));
+    let unnamed = PeerInfo::decode(&[&frame.concat()[..], &pb::bytes(8, b"\x01\x08")].concat()).unwrap();
+    assert_eq!(unnamed.client, "charon", "of its name nothing is left");
 }
 
 #[test]
