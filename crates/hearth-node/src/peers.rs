@@ -18,6 +18,8 @@ use crate::driver::Answer;
 const ROUND: Duration = Duration::from_secs(60);
 /// Whole epochs in which nothing is heard of a twin before anything is signed: what it signed last lies behind the chain by then.
 const QUIET_EPOCHS: u64 = 2;
+/// Rounds of questions for which nothing is heard of it, at least.
+const QUIET_ROUNDS: u64 = 3;
 
 /// Answers and asks.
 pub(crate) struct PeerInfoDesk {
@@ -28,6 +30,12 @@ pub(crate) struct PeerInfoDesk {
     lives: BTreeMap<OperatorIndex, Lives>,
     solitude: Solitude,
     rounds: Interval,
+}
+
+/// How long nothing must be heard of a twin: not so short that a question and its answer are missed, on chains with short epochs.
+fn quiet_ms(spec: &ChainSpec) -> u64 {
+    let epochs = spec.slot_ms().saturating_mul(spec.slots_per_epoch()).saturating_mul(QUIET_EPOCHS);
+    epochs.max(QUIET_ROUNDS * 1_000 * ROUND.as_secs())
 }
 
 /// What an answer says of whoever gave it.
@@ -48,8 +56,7 @@ impl PeerInfoDesk {
     ) -> Self {
         let mut rounds = interval_at(Instant::now() + ROUND, ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let quiet_ms = spec.slot_ms().saturating_mul(spec.slots_per_epoch()).saturating_mul(QUIET_EPOCHS);
-        let solitude = Solitude::new(Life { started: now, number }, quiet_ms);
+        let solitude = Solitude::new(Life { started: now, number }, quiet_ms(spec));
         Self { lock_hash, nickname, me, operators, lives: BTreeMap::new(), solitude, rounds }
     }
 
@@ -192,7 +199,7 @@ mod tests {
         assert!(waits(&maya, 1_050), "and the older learns of the newer at once");
         assert!(asks(&mut copy, &mut sam, 1_061));
         assert!(waits(&copy, 1_061));
-        let quiet = spec().slot_ms() * spec().slots_per_epoch() * QUIET_EPOCHS / 1_000;
+        let quiet = quiet_ms(&spec()) / 1_000;
         for round in 0..=quiet / 60 + 1 {
             asks(&mut maya, &mut sam, 1_110 + round * 60);
             asks(&mut copy, &mut sam, 1_121 + round * 60);
