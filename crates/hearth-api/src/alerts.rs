@@ -313,8 +313,8 @@ impl AlertKind {
             Self::Contradicted { name, .. } => (
                 format!("{name} said two different things"),
                 format!(
-                    "For one duty {name} signed two things of which an honest node signs one. The second was not used, and \
-                     the proof is kept in the folder 'evidence' of this node's data. One operator alone cannot get the \
+                    "For one duty {name} signed two things of which an honest node signs one. The second was not used. If \
+                     both signatures are good, the proof is kept in the folder 'evidence' of this node's data. One operator alone cannot get the \
                      validator slashed; several at once could."
                 ),
                 Some(format!("Ask {name}: the node may run twice, or may have been restored from an old copy.")),

@@ -274,9 +274,9 @@ impl Driver {
             self.runs_twice = waits.is_some();
             match waits {
                 Some(_) => tracing::error!("nothing is signed: {RUNS_TWICE}"),
-                None => tracing::info!(
-                    "nothing was heard of the other copy of this node for two epochs: it signs again"
-                ),
+                None => {
+                    tracing::info!("nothing is heard of the other copy of this node any more: it signs again")
+                }
             }
             self.observe(&NodeEvent::RunsTwice { waits: self.runs_twice });
             self.teller.tell(News::RunsTwice(waits.map(|_| RUNS_TWICE)));

@@ -3,7 +3,7 @@
 //! A file in the data folder for each. Whoever has the cluster's lock can check it without trusting anybody.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hearth_crypto::{PublicKey, Signature};
 use hearth_duties::{Cluster, Equivocation, SignedData};
@@ -23,6 +23,8 @@ pub(crate) struct EvidenceFolder {
     folder: PathBuf,
     lock_hash: LockHash,
     cluster: Arc<Cluster>,
+    /// Held while one is checked and written. Who sends others meanwhile is being caught already, and must not cost more.
+    at_work: Arc<Mutex<()>>,
 }
 
 /// What was caught.
@@ -41,6 +43,8 @@ pub(crate) enum NotKept {
     NoProof,
     #[error("{MOST_FILES} proofs are kept already")]
     Enough,
+    #[error("another one is being checked")]
+    Busy,
     #[error("it cannot be written: {0}")]
     Unwritable(#[from] std::io::Error),
 }
@@ -75,12 +79,13 @@ struct Signed<'a> {
 
 impl EvidenceFolder {
     pub(crate) fn in_folder(data: &Path, lock_hash: LockHash, cluster: Arc<Cluster>) -> Self {
-        Self { folder: data.join(FOLDER), lock_hash, cluster }
+        Self { folder: data.join(FOLDER), lock_hash, cluster, at_work: Arc::default() }
     }
 
     /// Checks a proof and keeps it. Returns where. Computes for milliseconds and waits for the disk.
     pub(crate) fn keep(&self, caught: &Caught) -> Result<PathBuf, NotKept> {
         let Caught { operator, duty, proof } = caught;
+        let _alone = self.at_work.try_lock().map_err(|_| NotKept::Busy)?;
         let statements = match proof {
             Equivocation::Votes { first, second } => Statements::ConsensusMessages {
                 first: format!("0x{}", hex::encode(&first.0)),
@@ -220,5 +225,16 @@ mod tests {
             folder.keep(&caught(slot, votes())).unwrap();
         }
         assert!(matches!(folder.keep(&caught(999, votes())), Err(NotKept::Enough)));
+    }
+
+    #[test]
+    fn whoever_floods_with_contradictions_has_one_of_them_checked_at_a_time() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = folder(data.path());
+        let under_way = folder.at_work.lock().unwrap();
+        let proof = || partials(signed(2, 1), signed(2, 8));
+        assert!(matches!(folder.clone().keep(&caught(64, proof())), Err(NotKept::Busy)));
+        drop(under_way);
+        folder.keep(&caught(64, proof())).unwrap();
     }
 }

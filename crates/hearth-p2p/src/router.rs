@@ -171,7 +171,7 @@ impl Held {
         }
     }
 
-    /// Closes the ports. A router that does not answer forgets them within two hours.
+    /// Closes the ports. A router that does not answer forgets them within the hour.
     async fn give_back(self) {
         match self {
             Self::Upnp(router) => router.give_back().await,

@@ -375,8 +375,8 @@ fn channel_finding(channel: &ChannelView) -> Finding {
     }
 }
 
-/// What could be wrong with another operator. All of it is held back while the cluster cannot sign: that alert names
-/// who is missing.
+/// What could be wrong with another operator. While the cluster cannot sign all of it is held back, since that alert names who is
+/// missing; but not that an operator contradicted itself, which nothing else explains.
 fn seat_findings(now_ms: u64, cluster: &ClusterView, seat: &SeatView, held: bool) -> [Finding; 5] {
     let (number, needed) = (seat.number, cluster.needed);
     let present = |seat: &&SeatView| matches!(seat.state, SeatState::Here | SeatState::Slow);

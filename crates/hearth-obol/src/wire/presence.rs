@@ -44,7 +44,8 @@ pub struct Presence {
 impl Presence {
     /// The signed statement.
     pub fn sign(&self, cluster: LockHash, key: &NodeKey) -> Vec<u8> {
-        let mut statement = self.body().to_vec();
+        let moments = [self.life.started, self.said].map(|moment| moment.get().to_be_bytes()).concat();
+        let mut statement = [self.life.number.as_slice(), &moments].concat();
         statement.extend(key.sign(&digest(cluster, &statement)));
         statement
     }
@@ -60,19 +61,6 @@ impl Presence {
         let signer = k1::recover(&digest(cluster, body), signature).ok()?;
         let life = Life { started: moment(started), number: *number };
         (signer == *operator).then(|| Self { life, said: moment(said) })
-    }
-
-    fn body(&self) -> [u8; BODY_BYTES] {
-        let mut body = [0; BODY_BYTES];
-        let fields = [
-            self.life.number.as_slice(),
-            &self.life.started.get().to_be_bytes(),
-            &self.said.get().to_be_bytes(),
-        ];
-        for (to, from) in body.iter_mut().zip(fields.into_iter().flatten()) {
-            *to = *from;
-        }
-        body
     }
 }
 

@@ -1,14 +1,15 @@
 //! Ways to peers: addresses that were given, that they tell, and through relays; and where this host can be reached itself.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use libp2p::multiaddr::Protocol as Part;
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, Swarm};
 use tokio::time::Instant;
 
-use super::{Net, RelayNews, innermost};
+use super::{Behaviour, Net, RelayNews, innermost};
 use crate::address;
 use crate::event::Event;
 use crate::relays::{Relay, dials, relay_of};
@@ -16,8 +17,8 @@ use crate::router::{Inside, Router};
 
 /// Addresses kept of those that a peer says it has.
 const TOLD_ADDRESSES: usize = 16;
-/// How often the wait between two looks for a direct way doubles.
-const DIRECT_DOUBLINGS: u32 = 8;
+/// How often the wait between two looks for another way doubles.
+const DOUBLINGS: u32 = 8;
 
 impl Net {
     /// Dials peers that are not connected.
@@ -54,23 +55,13 @@ impl Net {
             if peer.next_direct.is_none_or(|due| due > now) {
                 continue;
             }
-            peer.tries = peer.tries.saturating_add(1);
-            let first = self.timing.direct_retry;
-            peer.next_direct = Some(now + first * (1 << peer.tries.min(DIRECT_DOUBLINGS)));
+            peer.next_direct = Some(now + longer(self.timing.direct_retry, &mut peer.tries));
             let addresses = self.standing.best(peer.all_addresses(), now);
             let (circuits, direct): (Vec<_>, Vec<_>) =
                 addresses.into_iter().partition(|address| relay_of(address).is_some());
             let circuits = if dials(own, *id) { circuits } else { Vec::new() };
-            for addresses in [direct, circuits].into_iter().filter(|addresses| !addresses.is_empty()) {
-                let options = DialOpts::peer_id(*id)
-                    .addresses(addresses)
-                    .condition(PeerCondition::Always)
-                    .allocate_new_port()
-                    .build();
-                if let Err(error) = self.swarm.dial(options) {
-                    tracing::trace!(peer = %id, %error, "no direct way is looked for now");
-                }
-            }
+            look(&mut self.swarm, *id, direct);
+            look(&mut self.swarm, *id, circuits);
         }
     }
 
@@ -83,23 +74,17 @@ impl Net {
             if peer.next_spare.is_none_or(|due| due > now) {
                 continue;
             }
-            peer.spare_tries = peer.spare_tries.saturating_add(1);
-            peer.next_spare =
-                Some(now + self.timing.direct_retry * (1 << peer.spare_tries.min(DIRECT_DOUBLINGS)));
+            peer.next_spare = Some(now + longer(self.timing.direct_retry, &mut peer.spare_tries));
+            // Of two who know a relay one dials.
+            if !dials(own, *id) {
+                continue;
+            }
             let ways = peer.ways();
             let others = peer.all_addresses().into_iter().filter(|address| {
                 let relay = relay_of(address);
                 relay.is_some() && !ways.contains(&relay)
             });
-            let addresses = self.standing.best(others.collect(), now);
-            // Of two who know a relay one dials.
-            if addresses.is_empty() || !dials(own, *id) {
-                continue;
-            }
-            let options = DialOpts::peer_id(*id).addresses(addresses).condition(PeerCondition::Always).build();
-            if let Err(error) = self.swarm.dial(options) {
-                tracing::trace!(peer = %id, %error, "no second way is looked for now");
-            }
+            look(&mut self.swarm, *id, self.standing.best(others.collect(), now));
         }
     }
 
@@ -194,6 +179,24 @@ impl Net {
             tracing::debug!(%peer, relay = %id, "another way to a peer");
         }
         self.relays.push(relay);
+    }
+}
+
+/// The wait before the next look for another way, each twice the one before.
+fn longer(first: Duration, tries: &mut u32) -> Duration {
+    *tries = tries.saturating_add(1);
+    first * (1 << (*tries).min(DOUBLINGS))
+}
+
+/// Looks for another way to a peer that is connected.
+fn look(swarm: &mut Swarm<Behaviour>, id: PeerId, addresses: Vec<Multiaddr>) {
+    if addresses.is_empty() {
+        return;
+    }
+    let options =
+        DialOpts::peer_id(id).addresses(addresses).condition(PeerCondition::Always).allocate_new_port().build();
+    if let Err(error) = swarm.dial(options) {
+        tracing::trace!(peer = %id, %error, "no other way is looked for now");
     }
 }
 

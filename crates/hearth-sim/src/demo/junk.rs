@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hearth_obol::wire::{CONSENSUS_PROTOCOL, PARTIALS_PROTOCOL, PEERINFO_PROTOCOL};
+use hearth_obol::wire::{CONSENSUS_PROTOCOL, PARTIALS_PROTOCOL};
 use hearth_p2p::{HostConfig, Limits, Pattern, PeerConfig, Protocol, Timing};
 use hearth_signer::identity;
 use hearth_types::OperatorIndex;
@@ -38,7 +38,7 @@ impl Junk {
             peers.push(PeerConfig { operator, public_key, addresses: vec![format!("127.0.0.1:{port}")] });
         }
         let others: Vec<OperatorIndex> = peers.iter().map(|peer| peer.operator).collect();
-        let protocol = |id, pattern| Protocol { id, max_frame_bytes: 1 << 20, pattern };
+        let protocol = |id| Protocol { id, max_frame_bytes: 1 << 20, pattern: Pattern::OneWay };
         let config = HostConfig {
             secret_key: key(number)?.to_bytes(),
             listen: Vec::new(),
@@ -46,11 +46,7 @@ impl Junk {
             map_ports: false,
             peers,
             relays: Vec::new(),
-            protocols: vec![
-                protocol(CONSENSUS_PROTOCOL, Pattern::OneWay),
-                protocol(PARTIALS_PROTOCOL, Pattern::OneWay),
-                protocol(PEERINFO_PROTOCOL, Pattern::RequestResponse),
-            ],
+            protocols: vec![protocol(CONSENSUS_PROTOCOL), protocol(PARTIALS_PROTOCOL)],
             agent: "junk".into(),
             timing: Timing::default(),
             limits: Limits::default(),

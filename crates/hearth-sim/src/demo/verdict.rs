@@ -55,7 +55,7 @@ pub struct Verdict {
     pub first_inclusion_ms: Option<u64>,
     /// Largest memory of an operator that still runs, in MiB; only where the system tells.
     pub memory_mib: Option<u64>,
-    /// What the busiest operator's process has worked in a slot, on average from the second slot on, in milliseconds of one
+    /// What the busiest operator's process has worked in a slot, on average from when all were ready, in milliseconds of one
     /// core; only where the system tells, and nobody was stopped.
     pub processor_ms_per_slot: Option<f64>,
     /// From due to decided, over operators and slots.
